@@ -5,6 +5,7 @@ has a long name and units, and the global attributes hold the title, the source,
 the run, the versions of what computed it and the commit of this repository.
 """
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -124,7 +125,8 @@ def write_dataset(
     except (OSError, RuntimeError) as error:  # netCDF reports a full disk as a RuntimeError
         raise DataError(f"{path}: cannot be written: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # there only after a failure
 
 
 def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> xr.Dataset:

@@ -1,0 +1,1 @@
+"""Networks: the functions that are trained."""

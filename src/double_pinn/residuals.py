@@ -1,0 +1,333 @@
+"""Rows: the residuals of a problem at its points, and their derivatives for double PINN.
+
+A row block holds one residual, or one derivative of it, at all points of its set. The derivatives
+are taken *along the set on which the residual lives* (paper, Eq. 4): ∂x and ∂t in the domain, ∂x on
+the initial edge, ∂t on the boundaries. They follow from the problem's pointwise line by the chain
+rule, never by hand: with F = L u + R(u, u_x, ..., x, t), where L collects the derivatives that
+enter with constant coefficients,
+
+    ∂F = (∂L) u + dR[∂u, ∂u_x, ..., ∂x, ∂t],
+
+∂L u is one more channel of the network (see :mod:`double_pinn.derivatives`) and dR is a ``jvp``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from double_pinn import derivatives as d
+from double_pinn.points import PointSets
+from double_pinn.problems import Initial, Left, Periodic, Problem
+
+X, T = 0, 1
+_AXIS_NAMES = {None: "", X: "_x", T: "_t"}
+EQUATION = "equation"
+
+
+class Field:
+    """The solution at a point, as a residual's line sees it: ``u``, ``u.t``, ``u.xx``.
+
+    Arithmetic and NumPy functions act on the value.
+    """
+
+    def __init__(self, lookup: Callable[[d.Index], object]):
+        self._lookup = lookup
+
+    @property
+    def value(self):
+        """The value of u."""
+        return self._lookup(d.VALUE)
+
+    def __getattr__(self, name):
+        return self._lookup(d.index_of(name))
+
+    def __jax_array__(self):
+        return self.value
+
+
+def _forward(name):
+    return lambda self, *others: getattr(jnp.asarray(self.value), name)(*map(_plain, others))
+
+
+for _name in (
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "pow",
+    "rpow",
+    "neg",
+    "pos",
+    "abs",
+):
+    setattr(Field, f"__{_name}__", _forward(f"__{_name}__"))
+
+
+def _plain(value):
+    return value.value if isinstance(value, Field) else value
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """What one block of rows is.
+
+    Attributes:
+        term: the loss term it belongs to, such as ``equation`` or ``initial_u``.
+        axis: ``None`` for the residual itself, 0 for its ∂x, 1 for its ∂t.
+        weight: weight of its mean square in the loss: 1, or double PINN's w.
+        count: number of rows.
+    """
+
+    term: str
+    axis: int | None
+    weight: float
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The term, with ``_x`` or ``_t`` for a derived block."""
+        return self.term + _AXIS_NAMES[self.axis]
+
+
+class _Line:
+    """One pointwise line, split into its linear part L and the rest R.
+
+    Attributes:
+        term: name of the loss term.
+        places: index into the set's places (one, or left and right) of each field.
+        linear: for each field, the functional L.
+        named: for each field, the derivatives in R.
+    """
+
+    def __init__(self, term: str, fields: int, function: Callable):
+        self.term = term
+        self._function = function
+        used: list[dict[d.Index, int]] = [{} for _ in range(fields)]
+
+        def record(k):
+            def lookup(index):
+                # An arbitrary number: only the names matter, and that nothing divides by zero.
+                used[k].setdefault(index, None)
+                return 0.618 + 0.1 * sum(index) + 0.01 * k
+
+            return Field(lookup)
+
+        _plain(function([record(k) for k in range(fields)], 0.3, 0.4))
+        slots = [(k, index) for k in range(fields) for index in used[k]]
+        constant = self._constant_slopes(slots)
+        self.linear = [
+            d.combination({i: c for (k, i), c in constant.items() if k == field})
+            for field in range(fields)
+        ]
+        self._rest = [slot for slot in slots if slot not in constant]
+        self._rest_is_zero = not self._rest and self._is_zero_without(slots)
+
+    def _call(self, values: dict, x, t):
+        zero = jnp.zeros((), jnp.result_type(x))
+        count = 1 + max((k for k, _ in values), default=0)
+        fields = [
+            Field(lambda index, k=k: values.get((k, index), zero))
+            for k in range(max(count, len(getattr(self, "linear", ())) or 1))
+        ]
+        return jnp.asarray(_plain(self._function(fields, x, t)))
+
+    def _constant_slopes(self, slots):
+        """Return the derivatives (order one or more) whose coefficient is a constant.
+
+        A coefficient counts as constant if its traced expression does not depend on any input.
+        """
+
+        def line(values, x, t):
+            return self._call(dict(zip(slots, values, strict=True)), x, t)
+
+        example = (jnp.full(len(slots), 0.5), jnp.asarray(0.3), jnp.asarray(0.4))
+        slopes = lambda values, x, t: list(jax.grad(line)(list(values), x, t))  # noqa: E731
+        dependent = _dependent_outputs(slopes, *example)
+        values = slopes(*example)
+        return {
+            slot: float(value)
+            for slot, value, depends in zip(slots, values, dependent, strict=True)
+            if not depends and slot[1] != d.VALUE and float(value) != 0
+        }
+
+    def _is_zero_without(self, slots):
+        probe = [(0.3, 0.4), (-0.7, 0.1)]
+        zeros = dict.fromkeys(slots, jnp.asarray(0.0))
+        line = lambda x, t: self._call(zeros, x, t)  # noqa: E731
+        depends = _dependent_outputs(line, jnp.asarray(0.3), jnp.asarray(0.4))
+        return not any(depends) and all(float(line(*map(jnp.asarray, p))) == 0 for p in probe)
+
+    def functionals(self, axes: Sequence[int]) -> list[list[d.Functional]]:
+        """Return, for each field, what its plan must carry for the row and its ∂ along ``axes``."""
+        wanted = []
+        for field, linear in enumerate(self.linear):
+            mine = [linear, *(d.partial(i) for k, i in self._rest if k == field)]
+            wanted.append(mine + [d.differentiate(f, axis) for f in mine for axis in axes])
+        return wanted
+
+    def row(self, plans, values, x, t, axis: int | None):
+        """Return the row, or its derivative along ``axis``, shape (n,)."""
+
+        def linear_part(derived):
+            parts = [
+                plan.select(v, derived(f))
+                for plan, v, f in zip(plans, values, self.linear, strict=True)
+                if f
+            ]
+            return sum(parts[1:], start=parts[0]) if parts else 0.0
+
+        pick = lambda field, f: plans[field].select(values[field], f)  # noqa: E731
+        at_points = [pick(k, d.partial(i)) for k, i in self._rest]
+
+        def rest(values, x, t):
+            return jax.vmap(
+                lambda v, x, t: self._call(dict(zip(self._rest, v, strict=True)), x, t)
+            )(values, x, t)
+
+        if axis is None:
+            total = linear_part(lambda f: f)
+            return total if self._rest_is_zero else total + rest(at_points, x, t)
+        total = linear_part(lambda f: d.differentiate(f, axis))
+        if self._rest_is_zero:
+            return total
+        slopes = [pick(k, d.differentiate(d.partial(i), axis)) for k, i in self._rest]
+        along_x, along_t = jnp.full_like(x, axis == X), jnp.full_like(t, axis == T)
+        return total + jax.jvp(rest, (at_points, x, t), (slopes, along_x, along_t))[1]
+
+
+def _dependent_outputs(function, *example) -> list[bool]:
+    """Tell for each output whether its traced expression depends on any input."""
+    closed = jax.make_jaxpr(function)(*example)
+    known = set(closed.jaxpr.invars)
+    for equation in closed.jaxpr.eqns:
+        # Literals are not hashable, and depend on nothing.
+        if any(getattr(v, "count", None) is not None and v in known for v in equation.invars):
+            known.update(equation.outvars)
+    return [getattr(v, "count", None) is not None and v in known for v in closed.jaxpr.outvars]
+
+
+class _Set:
+    """The lines that share a set of points, with the channels they need there."""
+
+    def __init__(self, places, lines: Sequence[_Line], residual_axes, derived_axes):
+        self.places = places  # [(x, t), ...], each of shape (n,)
+        self.lines, self.derived_axes = lines, derived_axes
+        per_line = [line.functionals(residual_axes) for line in lines]
+        self.plans = [
+            d.make_plan(f for line in per_line for f in line[k]) for k in range(len(places))
+        ]
+
+    def rows(self, layers, box):
+        values = [
+            d.network_channels(layers, x, t, box, plan)
+            for (x, t), plan in zip(self.places, self.plans, strict=True)
+        ]
+        x, t = self.places[0]
+        return [
+            line.row(self.plans, values, x, t, axis)
+            for line in self.lines
+            for axis in (None, *self.derived_axes)
+        ]
+
+
+class RowSystem:
+    """All rows of a problem at a set of points.
+
+    Attributes:
+        blocks: what each block is, in the order of :meth:`rows`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        points: PointSets,
+        dtype,
+        *,
+        equation_weight: float = 0.0,
+        condition_weight: float = 0.0,
+    ):
+        """Plan the rows.
+
+        Args:
+            problem: the equation.
+            points: its points; they are cast to ``dtype``.
+            dtype: of the rows.
+            equation_weight: weight of the derived rows of the equation; 0: there are none.
+            condition_weight: the same for the derived rows of the conditions.
+        """
+        self.problem, self.dtype = problem, jnp.dtype(dtype)
+        cast = lambda a: np.asarray(a, self.dtype)  # noqa: E731
+        x, t, x_edge, t_edge = map(cast, (points.x, points.t, points.x_edge, points.t_edge))
+        (x0, x1), (t0, _) = problem.x_range, problem.t_range
+        at = lambda value, like: np.full_like(like, value)  # noqa: E731
+        edges = {
+            Initial: [(x_edge, at(t0, x_edge))],
+            Periodic: [(at(x0, t_edge), t_edge), (at(x1, t_edge), t_edge)],
+        }
+        self._sets: list[_Set] = []
+        self.blocks: list[RowBlock] = []
+
+        def add(places, lines, axes, weight):
+            axes = axes if weight else ()
+            self._sets.append(_Set(places, lines, axes, axes))
+            self.blocks += [
+                RowBlock(line.term, axis, 1.0 if axis is None else weight, places[0][0].size)
+                for line in lines
+                for axis in (None, *axes)
+            ]
+
+        line = _Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
+        add([(x, t)], [line], (X, T), equation_weight)
+        for kind in dict.fromkeys(type(c) for c in problem.conditions):
+            conditions = [c for c in problem.conditions if type(c) is kind]
+            lines = [_condition_line(c) for c in conditions]
+            if kind in edges:
+                places = edges[kind]
+            else:
+                places = [(at(x0 if kind is Left else x1, t_edge), t_edge)]
+            add(places, lines, (X,) if kind is Initial else (T,), condition_weight)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the loss terms, in order, without the derived rows."""
+        return tuple(dict.fromkeys(block.term for block in self.blocks))
+
+    @cached_property
+    def box(self):
+        """The domain ((x0, x1), (t0, t1)) that the network rescales."""
+        return self.problem.x_range, self.problem.t_range
+
+    def rows(self, layers) -> list:
+        """Return one array of shape (block.count,) a block.
+
+        Args:
+            layers: ``(kernel, bias)`` a layer, of the system's dtype.
+        """
+        return [row for point_set in self._sets for row in point_set.rows(layers, self.box)]
+
+    def mean_squares(self, layers) -> jax.Array:
+        """Return the mean square of every block, shape (len(blocks),), without weights."""
+        return jnp.stack([jnp.mean(row * row) for row in self.rows(layers)])
+
+
+def _condition_line(condition) -> _Line:
+    if isinstance(condition, Periodic):
+        return _Line(condition.name, 2, lambda u, x, t: condition.residual(u[0], u[1], t))
+    if isinstance(condition, Initial):
+        return _Line(condition.name, 1, lambda u, x, t: condition.residual(u[0], x))
+    return _Line(condition.name, 1, lambda u, x, t: condition.residual(u[0], t))
+
+
+def pointwise_residual(problem: Problem, layers, x, t):
+    """Return F(u) of a network at points, shape (n,) (the residual fields of Figs. 1, 3 and 6)."""
+    line = _Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
+    point_set = _Set([(x, t)], [line], (), ())
+    return point_set.rows(layers, (problem.x_range, problem.t_range))[0]

@@ -1,0 +1,224 @@
+"""The command line ``double-pinn``: one subcommand a stage of the workflow.
+
+Importing JAX takes seconds and reads the environment, so every subcommand sets what it needs first
+and imports its room then; figures and tables never import JAX.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from double_pinn import __version__
+from double_pinn.errors import DeviceError, UserError
+
+
+def _role_and_path(text: str) -> tuple[str, Path]:
+    role, separator, path = text.partition("=")
+    if not (role and separator and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form ROLE=FILE")
+    return role, Path(path)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def configure_jax(device: str, threads: int | None, x64: bool):
+    """Choose device, threads and precision before JAX starts.
+
+    Args:
+        device: ``cpu`` or ``gpu``.
+        threads: cores for XLA's CPU backend; ``None``: all.
+        x64: whether FP64 is enabled.
+
+    Raises:
+        DeviceError: if a GPU is asked for where JAX finds none.
+    """
+    os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda"
+    if device == "cpu" and threads:
+        os.environ["NPROC"] = str(threads)
+        if threads == 1:
+            flags = os.environ.get("XLA_FLAGS", "")
+            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    import jax
+
+    jax.config.update("jax_enable_x64", x64)
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise DeviceError(
+            f"--device {device}: JAX finds no such device ({str(error).splitlines()[0]}); "
+            "run with --device cpu, or install double-pinn[cuda] on a machine with a GPU"
+        ) from None
+
+
+def _reference(args):
+    from double_pinn import reference, store
+    from double_pinn.settings import read_reference_settings
+
+    configure_jax("cpu", None, x64=True)
+    problem, evaluation = read_reference_settings(args.settings)
+    dataset = reference.solve(problem, evaluation.nx, evaluation.nt)
+    store.write_dataset(
+        dataset,
+        args.output,
+        title=f"Reference solution of the {problem.title} equation",
+        source="double-pinn reference",
+    )
+
+
+def _train(args):
+    from double_pinn.settings import load_settings
+
+    settings = load_settings(args.settings)
+    configure_jax(args.device, args.threads, x64=settings.precision == "fp64")
+    from double_pinn import store, training
+    from double_pinn.progress import Progress
+
+    progress = Progress(
+        f"{settings.cell} seed {args.seed}",
+        settings.stopping.max_iterations,
+        log=args.log,
+        interval=args.progress_seconds,
+    )
+    try:
+        dataset = training.train(
+            settings,
+            args.seed,
+            checkpoints=args.checkpoints,
+            checkpoint_seconds=args.checkpoint_seconds,
+            progress=progress,
+        )
+    except BaseException as error:
+        if args.log is not None:
+            progress.say(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        progress.close()
+    store.write_dataset(
+        dataset,
+        args.output,
+        title=f"Training run: {settings.cell}, seed {args.seed}",
+        source="double-pinn train",
+    )
+
+
+def _evaluate(args):
+    configure_jax("cpu", args.threads, x64=True)
+    from double_pinn import evaluation, store
+    from double_pinn.settings import load_settings
+
+    settings = load_settings(args.settings)
+    dataset = evaluation.evaluate(settings, args.reference, args.runs)
+    store.write_dataset(
+        dataset, args.output, title=f"Evaluation: {settings.cell}", source="double-pinn evaluate"
+    )
+
+
+def _figure(args):
+    from double_pinn import figures
+
+    figures.render(args.number, _roles(args.cell), args.output)
+
+
+def _table(args):
+    from double_pinn import tables
+
+    tables.write(_roles(args.cell), args.published, args.output)
+
+
+def _roles(pairs) -> dict[str, Path]:
+    roles: dict[str, Path] = {}
+    for role, path in pairs or ():
+        if role in roles:
+            raise UserError(f"--cell {role}=... is given twice")
+        roles[role] = path
+    return roles
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="double-pinn", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(function=function)
+        return sub
+
+    sub = command("reference", _reference, "Solve an equation: closed form or spectral.")
+    sub.add_argument("--settings", type=Path, required=True, help="JSON: equation, evaluation")
+    sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
+
+    sub = command("train", _train, "Train one seed of one cell.")
+    sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")
+    sub.add_argument("--seed", type=_count, required=True, help="seed of the initial parameters")
+    sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
+    sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
+    sub.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="seconds between checkpoints (default: 120)",
+    )
+    sub.add_argument(
+        "--progress-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds between progress lines where there is no terminal",
+    )
+    sub.add_argument("--log", type=Path, help="also write the progress to this file")
+    sub.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+    sub.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: cpu")
+
+    sub = command("evaluate", _evaluate, "Compare the runs of a cell with the reference.")
+    sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")
+    sub.add_argument("--reference", type=Path, required=True, help="netCDF of the reference")
+    sub.add_argument("--runs", type=Path, nargs="+", required=True, help="netCDF, one a seed")
+    sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
+    sub.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+
+    sub = command("figure", _figure, "Draw a figure of the paper from evaluated cells.")
+    sub.add_argument("number", type=int, help="the paper's number of the figure")
+    sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROLE=FILE")
+    sub.add_argument("--output", type=Path, nargs="+", required=True, help="PDF and PNG to write")
+
+    sub = command("table", _table, "Write Table 1 from evaluated cells and published numbers.")
+    sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROW=FILE")
+    sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
+    sub.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, MD, TEX to write")
+    return parser
+
+
+def main(argv=None) -> int:
+    """Run the command line; return the exit status.
+
+    0: done. 1: a defect, with its traceback. 2: bad input, with a message that says what to do.
+    75: interrupted by a signal after the state was saved; run the same command again to continue.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        args.function(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if type(error).__name__ == "Interrupted":
+            print(f"interrupted: {error}", file=sys.stderr)
+            return 75
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

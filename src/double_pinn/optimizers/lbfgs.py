@@ -1,0 +1,148 @@
+"""L-BFGS in compact form: a few matrix-vector products instead of two loops.
+
+Byrd, Nocedal and Schnabel, "Representations of quasi-Newton matrices and their use in limited
+memory methods", Math. Program. 63 (1994), Theorem 2.2 and Section 3.2. The two-loop recursion of
+``optax.lbfgs`` touches each of the m = 100 pairs one after the other, four vector operations each;
+here the pairs are two blocks of one matrix, read twice an iteration, and what is sequential happens
+in m × m matrices. In exact arithmetic the directions are the same.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.scipy.linalg import solve_triangular
+
+
+class ScaleByCompactLBFGSState(NamedTuple):
+    """State of :func:`scale_by_compact_lbfgs`; n parameters, memory m.
+
+    Attributes:
+        count: updates so far, int32 scalar.
+        params: parameters at the last update, shape (n,).
+        updates: gradient at the last update, shape (n,).
+        pairs: rows 0..m-1 hold s (parameter differences), rows m..2m-1 hold y (gradient
+            differences), a ring buffer each, shape (2m, n).
+        s_dot_y: sᵢᵀyⱼ by slot, valid where i is not younger than j, shape (m, m).
+        y_dot_y: yᵢᵀyⱼ by slot, shape (m, m).
+        scale: γ of the initial matrix γI, scalar.
+        skipped: pairs refused by the curvature guard, int32 scalar.
+    """
+
+    count: jax.Array
+    params: jax.Array
+    updates: jax.Array
+    pairs: jax.Array
+    s_dot_y: jax.Array
+    y_dot_y: jax.Array
+    scale: jax.Array
+    skipped: jax.Array
+
+
+def scale_by_compact_lbfgs(
+    memory_size: int = 100, curvature_tolerance: float | None = None
+) -> optax.GradientTransformation:
+    """Scale a gradient by the L-BFGS approximation of the inverse Hessian.
+
+    A drop-in for ``optax.scale_by_lbfgs`` where the parameters are ONE flat vector. A pair whose
+    curvature sᵀy is not above ``curvature_tolerance`` · ‖s‖‖y‖ is replaced by an empty one: the
+    bound is relative, because an absolute one stops learning at the tiny losses reached late in
+    training, and without any a failed line search poisons the memory. Where rounding has left no
+    direction of descent, the scaled gradient is returned.
+
+    Args:
+        memory_size: number m of pairs.
+        curvature_tolerance: least cosine of the angle between s and y; default: ten times the
+            machine epsilon.
+
+    Raises:
+        ValueError: if ``memory_size`` is not positive, or the parameters are not one vector.
+    """
+    if memory_size < 1:
+        raise ValueError("memory_size must be >= 1")
+    m = memory_size
+
+    def init_fn(params):
+        if getattr(params, "ndim", None) != 1:
+            raise ValueError("compact L-BFGS needs the parameters as one flat vector")
+        matrix = jnp.zeros((m, m), params.dtype)
+        return ScaleByCompactLBFGSState(
+            count=jnp.zeros((), jnp.int32),
+            params=jnp.zeros_like(params),
+            updates=jnp.zeros_like(params),
+            pairs=jnp.zeros((2 * m, params.size), params.dtype),
+            s_dot_y=jnp.eye(m, dtype=params.dtype),
+            y_dot_y=matrix,
+            scale=jnp.ones((), params.dtype),
+            skipped=jnp.zeros((), jnp.int32),
+        )
+
+    def update_fn(updates, state, params):
+        g = updates
+        tolerance = (
+            10 * jnp.finfo(g.dtype).eps if curvature_tolerance is None else curvature_tolerance
+        )
+        first = state.count == 0
+        s, y = params - state.params, g - state.updates
+        sy, yy, ss = s @ y, y @ y, s @ s
+        good = ~first & (sy > tolerance * jnp.sqrt(ss) * jnp.sqrt(yy))
+        s, y = jnp.where(good, s, 0), jnp.where(good, y, 0)
+
+        slot = (state.count - 1) % m
+        pairs = state.pairs.at[slot].set(s).at[m + slot].set(y)
+        pairs_y, pairs_g = pairs @ y, pairs @ g
+        # An empty pair keeps the triangular matrix regular with a one on its diagonal.
+        column = pairs_y[:m].at[slot].set(jnp.where(good, sy, 1))
+        s_dot_y = state.s_dot_y.at[slot, :].set(0).at[:, slot].set(column)
+        y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
+
+        g_norm = jnp.sqrt(g @ g)
+        scale = jnp.where(first, jnp.minimum(1, 1 / g_norm), state.scale)
+        scale = jnp.where(good, sy / jnp.where(good, yy, 1), scale).astype(g.dtype)
+
+        # From slots to age, oldest first: R = triu(SᵀY) is triangular in that order only.
+        order = (slot + 1 + jnp.arange(m)) % m
+        R = s_dot_y[order][:, order]
+        s_g, y_g = pairs_g[:m][order], pairs_g[m:][order]
+        p = solve_triangular(R, s_g)
+        middle = jnp.diagonal(R) * p + scale * (y_dot_y[order][:, order] @ p - y_g)
+        q = solve_triangular(R, middle, trans=1)
+        by_slot = jnp.zeros((2, m), g.dtype).at[:, order].set(jnp.stack([q, -scale * p]))
+        direction = scale * g + by_slot.reshape(-1) @ pairs
+        direction = jnp.where(direction @ g > 0, direction, scale * g)
+
+        new_state = ScaleByCompactLBFGSState(
+            count=state.count + 1,
+            params=params,
+            updates=g,
+            pairs=pairs,
+            s_dot_y=s_dot_y,
+            y_dot_y=y_dot_y,
+            scale=scale,
+            skipped=state.skipped + (~good & ~first),
+        )
+        return direction, new_state
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def lbfgs(
+    memory_size: int = 100,
+    max_linesearch_steps: int = 20,
+    curvature_tolerance: float | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Compact L-BFGS with Optax's zoom line search: a drop-in for ``optax.lbfgs``.
+
+    Args:
+        memory_size: number of pairs kept.
+        max_linesearch_steps: evaluations a line search may take.
+        curvature_tolerance: see :func:`scale_by_compact_lbfgs`.
+    """
+    return optax.chain(
+        scale_by_compact_lbfgs(memory_size, curvature_tolerance),
+        optax.scale(-1.0),
+        optax.scale_by_zoom_linesearch(
+            max_linesearch_steps=max_linesearch_steps, initial_guess_strategy="one"
+        ),
+    )

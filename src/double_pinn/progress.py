@@ -1,0 +1,78 @@
+"""Progress of a training job: a bar in place on a terminal, whole lines elsewhere."""
+
+import sys
+import time
+from pathlib import Path
+
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_WIDTH = 20
+
+
+def _bar(fraction: float) -> str:
+    eighths = round(max(0.0, min(1.0, fraction)) * _WIDTH * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_BLOCKS[rest] if rest else "")).ljust(_WIDTH)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
+
+
+class Progress:
+    """Shows iteration, loss, test loss, iterations per second and time left.
+
+    On a terminal of its own the bar is redrawn in place; elsewhere, a line is written every
+    ``interval`` seconds. The log file always gets whole lines.
+    """
+
+    def __init__(self, label: str, total: int, *, log: Path | None = None, interval: float = 10.0):
+        """Open the log, if there is one, for appending: a resumed job continues its log."""
+        self.label, self.total, self.interval = label, total, interval
+        self._in_place = sys.stderr.isatty() and log is None
+        self._log = None
+        if log is not None:
+            Path(log).parent.mkdir(parents=True, exist_ok=True)
+            self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
+        self._last = -float("inf")
+        self._marks: list[tuple[float, int]] = []
+
+    def say(self, message: str):
+        """Write a line to the terminal and the log."""
+        if self._in_place:
+            print("\r\033[K", end="", file=sys.stderr)
+        line = f"{self.label}  {message}"
+        for stream in (sys.stderr, self._log):
+            if stream is not None:
+                print(line, file=stream, flush=True)
+
+    def update(self, iteration: int, loss: float, test_loss: float | None, *, force=False):
+        """Report where training stands; cheap enough for every call of the loop."""
+        now = time.monotonic()
+        self._marks.append((now, iteration))
+        while len(self._marks) > 2 and now - self._marks[0][0] > 30:
+            self._marks.pop(0)
+        if not force and now - self._last < (0.2 if self._in_place else self.interval):
+            return
+        self._last = now
+        (t0, i0), (t1, i1) = self._marks[0], self._marks[-1]
+        rate = (i1 - i0) / (t1 - t0) if i1 > i0 and t1 > t0 else 0.0
+        left = _clock((self.total - iteration) / rate) if rate else "--:--"
+        test = "" if test_loss is None else f"  test {test_loss:.2e}"
+        text = (
+            f"{_bar(iteration / self.total)} {100 * iteration / self.total:3.0f} % "
+            f"{iteration:,}/{self.total:,}  loss {loss:.2e}{test}  {rate:.3g} it/s  left {left}"
+        )
+        if self._in_place:
+            print(f"\r\033[K{self.label}  {text}", end="", file=sys.stderr, flush=True)
+        else:
+            self.say(text)
+
+    def close(self):
+        """Finish the bar's line and close the log."""
+        if self._in_place:
+            print(file=sys.stderr)
+        if self._log is not None:
+            self._log.close()
+            self._log = None

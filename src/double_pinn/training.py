@@ -1,0 +1,342 @@
+"""One training job: one cell, one seed, from the first draw to the netCDF's content.
+
+One loop serves both precisions and all optimisers. Python asks the compiled loop for a stretch of
+iterations, logs and checkpoints; nothing that is computed depends on how the stretches are cut.
+"""
+
+import math
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from double_pinn.checkpoints import CheckpointFolder
+from double_pinn.losses import Objective, loss_terms, row_system
+from double_pinn.networks.mlp import FlatMLP
+from double_pinn.optimizers import StepState, make_stepper
+from double_pinn.points import test_points, training_points
+from double_pinn.progress import Progress
+from double_pinn.residuals import RowSystem
+from double_pinn.settings import Regularizer, RunSettings
+
+DTYPES = {"fp32": np.float32, "fp64": np.float64}
+
+# Stretches of compiled iterations aim at this many seconds: short enough to answer a signal.
+_STRETCH_SECONDS = 2.0
+
+
+class Interrupted(Exception):
+    """Training was stopped by a signal after its state was saved."""
+
+
+@dataclass
+class History:
+    """What is logged along the way, one entry a logging interval.
+
+    Attributes:
+        columns: name -> list of numbers; ``train_term`` and ``test_term`` hold lists.
+    """
+
+    columns: dict[str, list] = field(default_factory=dict)
+
+    def append(self, **values):
+        """Append one entry."""
+        for name, value in values.items():
+            self.columns.setdefault(name, []).append(value)
+
+    @property
+    def last_iteration(self) -> int:
+        """The iteration of the last entry, or -1."""
+        return self.columns.get("iteration", [-1])[-1]
+
+
+@dataclass
+class Progression:
+    """Where a run stands; everything here goes into the checkpoint.
+
+    Attributes:
+        iteration: iterations done.
+        history: entries so far.
+        checked_loss: objective at the last look of the stopping rule.
+        wall_time: seconds, accumulated over restarts.
+        stop_reason: why training ended, or ``None``.
+    """
+
+    iteration: int = 0
+    history: History = field(default_factory=History)
+    checked_loss: float | None = None
+    wall_time: float = 0.0
+    stop_reason: str | None = None
+
+    def as_dict(self) -> dict:
+        """Return plain values for the checkpoint's manifest."""
+        return {**vars(self), "history": self.history.columns}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Progression":
+        """Turn :meth:`as_dict` back."""
+        return cls(**{**values, "history": History(values["history"])})
+
+
+class Trainer:
+    """The compiled pieces of one cell."""
+
+    def __init__(self, settings: RunSettings):
+        """Build network, rows, objective and optimiser; compiles lazily."""
+        self.settings = settings
+        dtype = DTYPES[settings.precision]
+        if jnp.zeros((), dtype).dtype != dtype:
+            raise RuntimeError("FP64 needs jax_enable_x64; the command line sets it")
+        problem, plain = settings.problem, Regularizer()
+        self.network = FlatMLP(settings.network.hidden_layers, settings.network.width, dtype)
+        train = training_points(settings.points, problem)
+        test = test_points(settings.test_points, problem)
+        self.objective = Objective(
+            self.network,
+            row_system(problem, train, dtype, settings.regularizer),
+            settings.regularizer,
+        )
+        self.stepper = make_stepper(settings.optimizer, self.objective)
+        systems = (RowSystem(problem, train, dtype), row_system(problem, test, dtype, plain))
+        self.terms = systems[0].terms
+        self.losses = jax.jit(
+            lambda p: tuple(loss_terms(self.network, system, p) for system in systems)
+        )
+        self.init = jax.jit(self.stepper.init)
+        self.advance = jax.jit(self._advance, donate_argnums=0)
+
+    def _advance(self, state: StepState, count):
+        """Take up to ``count`` steps; a step to a loss that is not finite is not taken.
+
+        Returns:
+            ``(state, taken, finite)``: the last finite state, the steps taken, and whether the
+            next one would have been finite.
+        """
+
+        def proceed(carry):
+            _, taken, finite = carry
+            return finite & (taken < count)
+
+        def body(carry):
+            state, taken, _ = carry
+            new = self.stepper.step(state)
+            finite = jnp.isfinite(new.value) & jnp.isfinite(jnp.sum(new.parameters))
+            # Of the optimiser's own state the last finite version is not kept: training ends.
+            kept = new._replace(
+                parameters=jnp.where(finite, new.parameters, state.parameters),
+                value=jnp.where(finite, new.value, state.value),
+            )
+            return kept, taken + finite, finite
+
+        start = (state, jnp.zeros((), jnp.int32), jnp.isfinite(state.value))
+        return jax.lax.while_loop(proceed, body, start)
+
+
+def train(
+    settings: RunSettings,
+    seed: int,
+    *,
+    checkpoints: Path | None = None,
+    checkpoint_seconds: float = 120.0,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Train one seed of one cell (Section 3 and Appendix A).
+
+    Args:
+        settings: the cell.
+        seed: of the initial parameters.
+        checkpoints: folder of this run's checkpoints; a run found there is continued.
+        checkpoint_seconds: wall-clock seconds between two checkpoints.
+        progress: where to report.
+
+    Returns:
+        The content of ``runs/{cell}/seed{seed}.nc``: histories over ``iteration``, the final
+        parameters, and the reason for the end. After a loss that is not finite, the last finite
+        state is returned with the stop reason ``non_finite_loss``.
+
+    Raises:
+        Interrupted: on SIGTERM or SIGINT, after a checkpoint was written.
+        DataError: if the checkpoints belong to other settings or cannot be read.
+    """
+    trainer = Trainer(settings)
+    started = time.monotonic()
+    say = progress.say if progress else lambda message: None
+    state, at, folder = _start(trainer, settings, seed, checkpoints, say)
+    before, saved = at.wall_time, time.monotonic()
+    stretch = 1
+
+    def elapsed():
+        return before + time.monotonic() - started
+
+    def save():
+        at.wall_time = elapsed()
+        folder.save(state, at.as_dict())
+
+    with _Signals() as signals:
+        while at.stop_reason is None:
+            if at.iteration >= _next_log(settings, at):
+                _log(trainer, state, at, elapsed(), progress)
+                at.stop_reason = _stop_reason(settings, at, float(state.value))
+                continue
+            count = min(stretch, _next_event(settings, at) - at.iteration)
+            begun = time.monotonic()
+            state, taken, finite = trainer.advance(state, count)
+            taken, finite = int(taken), bool(finite)
+            at.iteration += taken
+            pace = (time.monotonic() - begun) / max(taken, 1)
+            stretch = max(1, min(4 * stretch, int(_STRETCH_SECONDS / max(pace, 1e-9))))
+            if not finite:
+                at.stop_reason = "non_finite_loss"
+                say(
+                    f"the loss is not finite after iteration {at.iteration + 1}: training stops "
+                    f"and keeps the state of iteration {at.iteration}"
+                )
+            elif at.iteration < _next_log(settings, at):
+                _check(settings, at, float(state.value))
+                if progress:
+                    tests = at.history.columns["test_loss"]
+                    progress.update(at.iteration, float(state.value), tests[-1])
+            if folder and (signals.received or time.monotonic() - saved > checkpoint_seconds):
+                save()
+                saved = time.monotonic()
+            if signals.received:
+                where = "saved" if folder else "lost: no folder for checkpoints was given"
+                raise Interrupted(
+                    f"stopped by {signals.received} at iteration {at.iteration}; state {where}"
+                )
+    if at.history.last_iteration < at.iteration:
+        _log(trainer, state, at, elapsed(), progress)
+    at.wall_time = elapsed()
+    if folder:
+        # Kept until the netCDF is safe: the caller removes the folder.
+        save()
+    say(f"{at.iteration:,} iterations, stopped by {at.stop_reason}")
+    return _dataset(trainer, settings, seed, state, at)
+
+
+def _start(trainer, settings, seed, checkpoints, say):
+    state = trainer.init(trainer.network.init(seed))
+    if checkpoints is None:
+        return state, Progression(), None
+    identity = settings.as_dict()
+    # A larger budget continues a run; how the result is evaluated does not touch it.
+    identity["stopping"].pop("max_iterations")
+    identity.pop("evaluation")
+    folder = CheckpointFolder(
+        checkpoints, {**identity, "seed": seed, "backend": jax.default_backend()}
+    )
+    found = folder.restore(state)
+    if found is None:
+        return state, Progression(), folder
+    for reason in found.skipped:
+        say(f"a checkpoint is passed over: {reason}")
+    at = Progression.from_dict(found.progress)
+    say(f"continues from iteration {at.iteration:,}")
+    if at.stop_reason == "max_iterations" and at.iteration < settings.stopping.max_iterations:
+        at.stop_reason = None
+    return jax.device_put(found.state), at, folder
+
+
+def _next_log(settings, at: Progression) -> int:
+    last, every = at.history.last_iteration, settings.logging.every
+    upcoming = 0 if last < 0 else (last // every + 1) * every
+    return min(upcoming, settings.stopping.max_iterations)
+
+
+def _next_event(settings, at: Progression) -> int:
+    every = settings.stopping.check_every
+    return min(_next_log(settings, at), (at.iteration // every + 1) * every)
+
+
+def _log(trainer, state, at: Progression, elapsed: float, progress):
+    train_terms, test_terms = (np.asarray(v, np.float64) for v in trainer.losses(state.parameters))
+    objective = float(state.value)
+    at.history.append(
+        iteration=at.iteration,
+        objective=objective,
+        train_loss=float(train_terms.sum()),
+        test_loss=float(test_terms.sum()),
+        train_term=train_terms.tolist(),
+        test_term=test_terms.tolist(),
+        wall_time=elapsed,
+        evaluations=int(state.evaluations),
+    )
+    if progress:
+        progress.update(at.iteration, objective, float(test_terms.sum()))
+
+
+def _check(settings, at: Progression, loss: float) -> bool:
+    """Apply the relative-change rule where it is due (Appendix A); return whether it stops."""
+    if at.iteration % settings.stopping.check_every:
+        return False
+    tolerance = settings.stopping.tolerance
+    if tolerance is None:
+        tolerance = math.sqrt(np.finfo(DTYPES[settings.precision]).eps)
+    before, at.checked_loss = at.checked_loss, loss
+    stops = before is not None and abs(before - loss) < tolerance * abs(before)
+    if stops:
+        at.stop_reason = "tolerance"
+    return stops
+
+
+def _stop_reason(settings, at: Progression, loss: float) -> str | None:
+    if _check(settings, at, loss):
+        return "tolerance"
+    return "max_iterations" if at.iteration >= settings.stopping.max_iterations else None
+
+
+def _dataset(trainer, settings: RunSettings, seed: int, state, at: Progression) -> xr.Dataset:
+    columns = {k: np.asarray(v) for k, v in at.history.columns.items()}
+    iteration = columns.pop("iteration")
+    data = {
+        name: (("iteration", "term") if values.ndim == 2 else ("iteration",), values)
+        for name, values in columns.items()
+    }
+    data["penalty"] = ("iteration", columns["objective"] - columns["train_loss"])
+    data["parameters"] = ("parameter", np.asarray(state.parameters))
+    return xr.Dataset(
+        data,
+        coords={"iteration": iteration, "term": list(trainer.terms)},
+        attrs={
+            "cell": settings.cell,
+            "equation": settings.equation.name,
+            "regularizer": settings.regularizer.name,
+            "precision": settings.precision,
+            "optimizer": settings.optimizer.name,
+            "seed": seed,
+            "iterations_run": at.iteration,
+            "max_iterations": settings.stopping.max_iterations,
+            "stop_reason": at.stop_reason,
+            "n_collocation": settings.collocation_count,
+            "device": jax.devices()[0].device_kind,
+            "settings": settings.to_json(),
+        },
+    )
+
+
+class _Signals:
+    """Notes SIGTERM and SIGINT instead of dying of them, so the state can be saved first."""
+
+    def __init__(self):
+        self.received: str | None = None
+        self._old = {}
+
+    def __enter__(self):
+        def note(number, frame):
+            self.received = signal.Signals(number).name
+
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._old[number] = signal.signal(number, note)
+        except ValueError:
+            pass  # not the main thread: whoever owns it handles signals
+        return self
+
+    def __exit__(self, *exc_info):
+        for number, handler in self._old.items():
+            signal.signal(number, handler)

@@ -212,7 +212,7 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if type(error).__name__ == "Interrupted":
+        if type(error).__name__ == "TrainingInterruptedError":
             print(f"interrupted: {error}", file=sys.stderr)
             return 75
         traceback.print_exc()

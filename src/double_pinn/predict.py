@@ -28,7 +28,7 @@ def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
         parameters,
         x,
         t,
-        lambda layers, x, t: network_channels(layers, x, t, box, plan)[0],
+        lambda layers, *at: network_channels(layers, *at, box, plan)[0],
     )
 
 

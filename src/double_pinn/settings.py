@@ -1,4 +1,4 @@
-"""The settings of one cell of the paper's tables and figures: everything that decides its numbers."""
+"""The settings of one cell of the paper's figures and tables: all that decides its numbers."""
 
 import json
 import math

@@ -30,7 +30,7 @@ DTYPES = {"fp32": np.float32, "fp64": np.float64}
 _STRETCH_SECONDS = 2.0
 
 
-class Interrupted(Exception):
+class TrainingInterruptedError(Exception):
     """Training was stopped by a signal after its state was saved."""
 
 
@@ -160,7 +160,7 @@ def train(
         state is returned with the stop reason ``non_finite_loss``.
 
     Raises:
-        Interrupted: on SIGTERM or SIGINT, after a checkpoint was written.
+        TrainingInterruptedError: on SIGTERM or SIGINT, after a checkpoint was written.
         DataError: if the checkpoints belong to other settings or cannot be read.
     """
     trainer = Trainer(settings)
@@ -206,7 +206,7 @@ def train(
                 saved = time.monotonic()
             if signals.received:
                 where = "saved" if folder else "lost: no folder for checkpoints was given"
-                raise Interrupted(
+                raise TrainingInterruptedError(
                     f"stopped by {signals.received} at iteration {at.iteration}; state {where}"
                 )
     if at.history.last_iteration < at.iteration:

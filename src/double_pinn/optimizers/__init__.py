@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -17,12 +18,14 @@ class StepState(NamedTuple):
     Attributes:
         parameters: flat parameters, shape (n,).
         value: objective there, scalar.
+        gradient: gradient there, shape (n,).
         evaluations: value-and-gradient evaluations so far, int32 scalar.
         inner: the optimiser's own state.
     """
 
     parameters: Any
     value: Any
+    gradient: Any
     evaluations: Any
     inner: Any
 
@@ -53,22 +56,27 @@ def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
 
 def optax_stepper(transformation, objective) -> Stepper:
     """Bind an Optax transformation that ends in a zoom line search to an objective."""
-    value_and_grad = optax.value_and_grad_from_state(objective)
+    value_and_grad = jax.value_and_grad(objective)
 
     def init(parameters):
+        value, gradient = value_and_grad(parameters)
         state = transformation.init(parameters)
-        value = objective(parameters)
-        return StepState(parameters, value, jnp.ones((), jnp.int32), state)
+        return StepState(parameters, value, gradient, jnp.ones((), jnp.int32), state)
 
     def step(state):
-        value, grad = value_and_grad(state.parameters, state=state.inner)
         updates, inner = transformation.update(
-            grad, state.inner, state.parameters, value=value, grad=grad, value_fn=objective
+            state.gradient,
+            state.inner,
+            state.parameters,
+            value=state.value,
+            grad=state.gradient,
+            value_fn=objective,
         )
         searched = optax.tree.get(inner, "info").num_linesearch_steps
         return StepState(
             optax.apply_updates(state.parameters, updates),
             optax.tree.get(inner, "value"),
+            optax.tree.get(inner, "grad"),
             state.evaluations + searched.astype(jnp.int32),
             inner,
         )

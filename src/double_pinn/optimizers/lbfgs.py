@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.linalg import solve_triangular
 
+from double_pinn.optimizers.linesearch import scale_by_zoom
+
 
 class ScaleByCompactLBFGSState(NamedTuple):
     """State of :func:`scale_by_compact_lbfgs`; n parameters, memory m.
@@ -24,6 +26,7 @@ class ScaleByCompactLBFGSState(NamedTuple):
         updates: gradient at the last update, shape (n,).
         pairs: rows 0..m-1 hold s (parameter differences), rows m..2m-1 hold y (gradient
             differences), a ring buffer each, shape (2m, n).
+        used: whether a slot holds a pair that counts, shape (m,).
         s_dot_y: sᵢᵀyⱼ by slot, valid where i is not younger than j, shape (m, m).
         y_dot_y: yᵢᵀyⱼ by slot, shape (m, m).
         scale: γ of the initial matrix γI, scalar.
@@ -34,6 +37,7 @@ class ScaleByCompactLBFGSState(NamedTuple):
     params: jax.Array
     updates: jax.Array
     pairs: jax.Array
+    used: jax.Array
     s_dot_y: jax.Array
     y_dot_y: jax.Array
     scale: jax.Array
@@ -46,10 +50,11 @@ def scale_by_compact_lbfgs(
     """Scale a gradient by the L-BFGS approximation of the inverse Hessian.
 
     A drop-in for ``optax.scale_by_lbfgs`` where the parameters are ONE flat vector. A pair whose
-    curvature sᵀy is not above ``curvature_tolerance`` · ‖s‖‖y‖ is replaced by an empty one: the
-    bound is relative, because an absolute one stops learning at the tiny losses reached late in
-    training, and without any a failed line search poisons the memory. Where rounding has left no
-    direction of descent, the scaled gradient is returned.
+    curvature sᵀy is not above ``curvature_tolerance`` · ‖s‖‖y‖ does not count: the bound is
+    relative, because an absolute one stops learning at the tiny losses reached late in training,
+    and without any a failed line search poisons the memory. Where rounding has left no direction
+    of descent, the scaled gradient is returned; after a step of length zero (a search that found no
+    decrease) the memory is forgotten and the scaling starts afresh.
 
     Args:
         memory_size: number m of pairs.
@@ -72,7 +77,8 @@ def scale_by_compact_lbfgs(
             params=jnp.zeros_like(params),
             updates=jnp.zeros_like(params),
             pairs=jnp.zeros((2 * m, params.size), params.dtype),
-            s_dot_y=jnp.eye(m, dtype=params.dtype),
+            used=jnp.zeros(m, bool),
+            s_dot_y=matrix,
             y_dot_y=matrix,
             scale=jnp.ones((), params.dtype),
             skipped=jnp.zeros((), jnp.int32),
@@ -83,31 +89,33 @@ def scale_by_compact_lbfgs(
         tolerance = (
             10 * jnp.finfo(g.dtype).eps if curvature_tolerance is None else curvature_tolerance
         )
-        first = state.count == 0
         s, y = params - state.params, g - state.updates
         sy, yy, ss = s @ y, y @ y, s @ s
-        good = ~first & (sy > tolerance * jnp.sqrt(ss) * jnp.sqrt(yy))
-        s, y = jnp.where(good, s, 0), jnp.where(good, y, 0)
+        fresh = (state.count == 0) | (ss == 0)
+        good = ~fresh & (sy > tolerance * jnp.sqrt(ss) * jnp.sqrt(yy))
 
         slot = (state.count - 1) % m
         pairs = state.pairs.at[slot].set(s).at[m + slot].set(y)
+        used = (state.used & ~fresh).at[slot].set(good)
         pairs_y, pairs_g = pairs @ y, pairs @ g
-        # An empty pair keeps the triangular matrix regular with a one on its diagonal.
-        column = pairs_y[:m].at[slot].set(jnp.where(good, sy, 1))
-        s_dot_y = state.s_dot_y.at[slot, :].set(0).at[:, slot].set(column)
+        s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
 
-        g_norm = jnp.sqrt(g @ g)
-        scale = jnp.where(first, jnp.minimum(1, 1 / g_norm), state.scale)
+        scale = jnp.where(fresh, jnp.minimum(1, 1 / jnp.sqrt(g @ g)), state.scale)
         scale = jnp.where(good, sy / jnp.where(good, yy, 1), scale).astype(g.dtype)
 
-        # From slots to age, oldest first: R = triu(SᵀY) is triangular in that order only.
+        # From slots to age, oldest first: R = triu(SᵀY) is triangular in that order only. A slot
+        # that does not count is cut out of all products and leaves a one on R's diagonal.
         order = (slot + 1 + jnp.arange(m)) % m
-        R = s_dot_y[order][:, order]
-        s_g, y_g = pairs_g[:m][order], pairs_g[m:][order]
+        counts = used[order]
+        both = counts[:, None] & counts
+        R = jnp.where(both, s_dot_y[order][:, order], jnp.eye(m, dtype=g.dtype))
+        gram = jnp.where(both, y_dot_y[order][:, order], 0)
+        s_g = jnp.where(counts, pairs_g[:m][order], 0)
+        y_g = jnp.where(counts, pairs_g[m:][order], 0)
         p = solve_triangular(R, s_g)
-        middle = jnp.diagonal(R) * p + scale * (y_dot_y[order][:, order] @ p - y_g)
-        q = solve_triangular(R, middle, trans=1)
+        middle = jnp.diagonal(R) * p + scale * (gram @ p - y_g)
+        q = jnp.where(counts, solve_triangular(R, middle, trans=1), 0)
         by_slot = jnp.zeros((2, m), g.dtype).at[:, order].set(jnp.stack([q, -scale * p]))
         direction = scale * g + by_slot.reshape(-1) @ pairs
         direction = jnp.where(direction @ g > 0, direction, scale * g)
@@ -117,10 +125,11 @@ def scale_by_compact_lbfgs(
             params=params,
             updates=g,
             pairs=pairs,
+            used=used,
             s_dot_y=s_dot_y,
             y_dot_y=y_dot_y,
             scale=scale,
-            skipped=state.skipped + (~good & ~first),
+            skipped=state.skipped + (~good & (state.count > 0)),
         )
         return direction, new_state
 
@@ -132,7 +141,7 @@ def lbfgs(
     max_linesearch_steps: int = 20,
     curvature_tolerance: float | None = None,
 ) -> optax.GradientTransformationExtraArgs:
-    """Compact L-BFGS with Optax's zoom line search: a drop-in for ``optax.lbfgs``.
+    """Compact L-BFGS with a zoom line search: a drop-in for ``optax.lbfgs``.
 
     Args:
         memory_size: number of pairs kept.
@@ -142,7 +151,5 @@ def lbfgs(
     return optax.chain(
         scale_by_compact_lbfgs(memory_size, curvature_tolerance),
         optax.scale(-1.0),
-        optax.scale_by_zoom_linesearch(
-            max_linesearch_steps=max_linesearch_steps, initial_guess_strategy="one"
-        ),
+        scale_by_zoom(max_linesearch_steps),
     )

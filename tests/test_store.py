@@ -81,6 +81,14 @@ def test_history_grows_when_a_file_is_written_again(run, tmp_path):
     assert read.attrs["title"] == "Other"
 
 
+def test_title_and_source_may_come_with_the_data(run, tmp_path):
+    write_dataset(run.assign_attrs(title="Mine", source="me"), tmp_path / "run.nc")
+    read = read_dataset(tmp_path / "run.nc")
+    assert (read.attrs["title"], read.attrs["source"]) == ("Mine", "me")
+    with pytest.raises(ValueError, match="a title and a source"):
+        write_dataset(run, tmp_path / "other.nc", title="Only a title")
+
+
 def test_own_attributes_of_a_variable_win(run, tmp_path):
     run["u"].attrs["long_name"] = "network prediction"
     run["energy"] = ("x", np.ones(40), {"long_name": "energy", "units": "J"})

@@ -75,8 +75,8 @@ def write_dataset(
     ds: xr.Dataset,
     path: str | os.PathLike[str],
     *,
-    title: str,
-    source: str,
+    title: str | None = None,
+    source: str | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a dataset as a netCDF file that explains itself; all of it or nothing.
@@ -88,14 +88,14 @@ def write_dataset(
         ds: the data; it is not modified. Long names and units come from `VARIABLES` unless a
             variable brings its own. A `history` attribute is kept and a line is added to it.
         path: where the file goes; an existing file is replaced.
-        title: one line that says what the file holds.
-        source: how the data came about (the method).
+        title: one line that says what the file holds; `ds.attrs["title"]` by default.
+        source: how the data came about (the method); `ds.attrs["source"]` by default.
         attributes: further global attributes: text, numbers, or flat sequences of one of them.
             Structures such as settings go in as JSON text.
 
     Raises:
-        ValueError: a variable is neither in `VARIABLES` nor has a `long_name` (and `units`, if it
-            is not text).
+        ValueError: there is no title or no source, or a variable is neither in `VARIABLES` nor has
+            a `long_name` (and `units`, if it is not text).
         TypeError: an attribute is not of a plain type.
         DataError: the file cannot be written (no space, no permission).
     """
@@ -105,6 +105,10 @@ def write_dataset(
         *filter(None, [ds.attrs.get("history")]),
         f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}: written by double-pinn",
     ]
+    title = title or ds.attrs.get("title")
+    source = source or ds.attrs.get("source")
+    if not (title and source):
+        raise ValueError(f"{path}: a title and a source are needed")
     standard = {
         "title": title,
         "source": source,

@@ -1,0 +1,104 @@
+"""The paper's figures, one module each: evaluation files in, PDF and PNG out.
+
+Nothing here imports training code or JAX. A figure module holds `ROLES`, the names of the cells
+that it draws (and perhaps `OPTIONAL_ROLES`), and `figure(cells)`, which returns a matplotlib
+figure. A new figure is a new module and a line in `FIGURES`.
+"""
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from double_pinn.errors import UserError
+
+#: Number in the paper: module. Imported when asked for, since drawing libraries load slowly.
+#: The text that the figures follow does not describe Figure 2.
+FIGURES = {
+    1: "double_pinn.figures.figure1",
+    3: "double_pinn.figures.figure3",
+    4: "double_pinn.figures.figure4",
+    5: "double_pinn.figures.figure5",
+    6: "double_pinn.figures.figure6",
+}
+
+#: What every evaluation file must hold to be drawn.
+VARIABLES = (
+    "u",
+    "u_reference",
+    "residual",
+    "objective",
+    "train_loss",
+    "test_loss",
+    "rmae",
+    "rrmse",
+    "iterations_run",
+    "stop_reason",
+    "x_collocation",
+    "t_collocation",
+    "reference_error",
+)
+ATTRIBUTES = ("settings", "regularizer", "max_iterations")
+
+
+def figure_module(number: int) -> ModuleType:
+    """The module that draws a figure.
+
+    Raises:
+        UserError: the workflow has no figure of this number.
+    """
+    if number not in FIGURES:
+        known = ", ".join(map(str, FIGURES))
+        raise UserError(f"figure {number}: no such figure; the figures are {known}")
+    return importlib.import_module(FIGURES[number])
+
+
+def render(
+    number: int,
+    cells: Mapping[str, str | os.PathLike[str]],
+    outputs: Sequence[str | os.PathLike[str]],
+) -> None:
+    """Draw one figure from evaluation files.
+
+    Args:
+        number: the figure's number in the paper.
+        cells: the evaluation netCDF file of each role.
+        outputs: the files to write, .pdf or .png.
+
+    Raises:
+        UserError: unknown figure, unknown or missing role, or an output of another kind.
+        DataError: an evaluation file is missing, truncated or lacks what the figure draws.
+    """
+    module = figure_module(number)
+    _check_roles(number, module, cells)
+
+    from double_pinn.figures import style
+
+    datasets = {role: _read(path) for role, path in cells.items()}
+    style.save(module.figure(datasets), *outputs)
+
+
+def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
+    optional = getattr(module, "OPTIONAL_ROLES", ())
+    known = ", ".join((*module.ROLES, *(f"{role} (optional)" for role in optional)))
+    for role in cells:
+        if role not in (*module.ROLES, *optional):
+            raise UserError(f"figure {number}: unknown cell {role!r}; its cells are {known}")
+    for role in module.ROLES:
+        if role not in cells:
+            raise UserError(
+                f"figure {number}: cell {role!r} is missing; give {role}=FILE (cells: {known})"
+            )
+
+
+def _read(path):
+    from double_pinn.errors import DataError
+    from double_pinn.store import read_dataset
+
+    cell = read_dataset(path, require=VARIABLES)
+    for name in ATTRIBUTES:
+        if name not in cell.attrs:
+            raise DataError(f"{path}: no attribute {name!r}; run the evaluation again")
+    if cell.sizes["seed"] == 0:
+        raise DataError(f"{path}: holds no seed; run the evaluation again")
+    return cell

@@ -1,0 +1,99 @@
+"""How settings, counts and results are put into words, in figures and tables alike."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+OPTIMIZERS = {
+    "lbfgs": "L-BFGS",
+    "optax_lbfgs": "Optax L-BFGS",
+    "gauss_newton": "Gauss-Newton",
+}
+
+STOP_REASONS = {
+    "tolerance": "stopped by the relative-change rule",
+    "max_iterations": "budget used up",
+    "non_finite_loss": "stopped by a non-finite loss; last finite state",
+}
+
+REGULARIZERS = {
+    "none": "no regulariser",
+    "l2": "L²",
+    "l1": "L¹",
+    "double": "double PINN",
+    "gpinn": "gPINN",
+}
+
+#: The symbol of a regulariser's weight: w multiplies a mean squared gradient, λ a norm.
+WEIGHT_SYMBOLS = {"l2": "λ", "l1": "λ", "double": "w", "gpinn": "w"}
+
+
+def scientific(value: float, digits: int = 1) -> str:
+    """A number as the paper's Table 1 prints it: 4.9e-6 (no padded exponent)."""
+    if not np.isfinite(value):
+        return str(float(value))
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def equation_label(name: str) -> str:
+    """The name of an equation as a heading: allen_cahn becomes Allen-Cahn."""
+    return name.replace("_", "-").title()
+
+
+def optimizer_label(name: str) -> str:
+    """The name of an optimiser as text; unknown names stand as they are."""
+    return OPTIMIZERS.get(name, name.replace("_", " "))
+
+
+def stop_phrase(reason: str) -> str:
+    """Why a run stopped, as a phrase; unknown reasons stand as they are."""
+    return STOP_REASONS.get(reason, f"stopped: {reason.replace('_', ' ')}")
+
+
+def settings_of(cell: xr.Dataset) -> dict[str, Any]:
+    """The resolved settings that an evaluation file carries as JSON text."""
+    return json.loads(cell.attrs["settings"])
+
+
+def regularizer_label(cell: xr.Dataset) -> str:
+    """The regulariser and its weight, such as "double PINN (w = 5e-4)"."""
+    regularizer = settings_of(cell)["regularizer"]
+    name = regularizer["name"]
+    label = REGULARIZERS.get(name, name)
+    if name not in WEIGHT_SYMBOLS:
+        return label
+    return f"{label} ({WEIGHT_SYMBOLS[name]} = {compact(regularizer['weight'])})"
+
+
+def compact(value: float) -> str:
+    """A chosen constant with the digits that it needs: 5e-4, 2.5e-6."""
+    if value == 0:
+        return "0"
+    text = scientific(value, 3)
+    mantissa, _, exponent = text.partition("e")
+    return f"{float(mantissa):g}e{exponent}" if exponent else text
+
+
+def budget(cell: xr.Dataset) -> str:
+    """What one cell was given and used: iterations, stop, seed, precision, optimiser, points.
+
+    The first seed is described, which is the one that the figures draw.
+    """
+    settings = settings_of(cell)
+    points = settings["points"]
+    run = int(cell["iterations_run"][0])
+    allowed = int(cell.attrs["max_iterations"])
+    seeds = cell["seed"].values
+    seed = f"seed {seeds[0]}" + (f" of {len(seeds)}" if len(seeds) > 1 else "")
+    return " · ".join(
+        [
+            f"{run:,} iterations of at most {allowed:,} "
+            f"({stop_phrase(str(cell['stop_reason'].values[0]))})",
+            seed,
+            f"{optimizer_label(settings['optimizer']['name'])} {settings['precision'].upper()}",
+            f"{points['nx'] * points['nt']:,} + {points['edge']:,} points",
+        ]
+    )

@@ -1,0 +1,269 @@
+"""Every figure is drawn from formulas and looked at: panels, labels, limits, footnotes, files."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.image import imread
+
+from double_pinn import figures
+from double_pinn.errors import DataError, UserError
+from double_pinn.figures import FIGURES, figure_module, panels, style, wording
+from double_pinn.store import write_dataset
+
+#: Panels with a letter: the paper's, and for Figure 6 one for each regulariser.
+LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde"}
+
+
+def draw(number, cells):
+    page = figure_module(number).figure(cells)
+    page.draw_without_rendering()
+    return page
+
+
+def footnote(page):
+    return page.texts[0].get_text()
+
+
+def maps(page):
+    """The meshes of the panels (not those of colour bars), and their axes."""
+    return [
+        (ax, artist)
+        for ax in page.axes
+        for artist in ax.collections
+        if isinstance(artist, QuadMesh) and ax.get_xlabel() in ("t", "") and ax.get_ylabel() == "x"
+    ]
+
+
+def loss_panels(page):
+    return [ax for ax in page.axes if ax.get_ylabel() == "loss"]
+
+
+@pytest.fixture(scope="module")
+def pages(cells_factory):
+    """Every figure once, at the paper's sizes."""
+    return {number: draw(number, cells_factory(number)) for number in FIGURES}
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_panels_are_lettered_and_labelled(pages, number):
+    page = pages[number]
+    titles = [ax.get_title(loc="left") for ax in page.axes]
+    found = "".join(re.findall(r"bf\{\((\w)\)\}", " ".join(titles)))
+    assert found == LETTERS[number]
+    assert {ax.get_xlabel() for ax, _ in maps(page)} <= {"t", ""}
+    for ax in loss_panels(page):
+        assert ax.get_yscale() == "log"
+    assert any(ax.get_xlabel() == "t" for ax, _ in maps(page))
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_nothing_sticks_out_and_titles_do_not_collide(pages, number):
+    page = pages[number]
+    renderer = FigureCanvasAgg(page).get_renderer()
+    inside = page.bbox.padded(2)
+    boxes = []
+    for ax in page.axes:
+        box = ax.get_tightbbox(renderer)
+        assert box is None or (
+            inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)
+        ), ax.get_title(loc="left")
+        if ax.get_title(loc="left"):
+            boxes.append(ax._left_title.get_window_extent(renderer))
+    note = page.texts[0].get_window_extent(renderer)
+    assert inside.contains(note.x1, note.y0)
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i])
+        assert not box.overlaps(note)
+    assert not any(note.overlaps(ax.get_tightbbox(renderer)) for ax in page.axes if ax.axison)
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 6])
+def test_panels_to_be_compared_share_their_colours(pages, number):
+    limits = {True: set(), False: set()}
+    for _, mesh in maps(pages[number]):
+        norm = mesh.norm
+        limits[isinstance(norm, LogNorm)].add((norm.vmin, norm.vmax, mesh.cmap.name))
+    assert len(limits[False]) == 1
+    assert len(limits[True]) == (1 if number in (1, 6) else 0)
+
+
+@pytest.mark.parametrize("number", [1, 4, 6])
+def test_loss_panels_share_limits_and_cut_nothing_off(pages, cells_factory, number):
+    axes = loss_panels(pages[number])
+    assert len({ax.get_ylim() for ax in axes}) == 1
+    low, high = axes[0].get_ylim()
+    for cell in cells_factory(number).values():
+        for name in ("train_loss", "test_loss", "objective"):
+            assert low < float(cell[name].min())
+            assert float(cell[name].max()) < high
+
+
+def test_footnotes_tell_the_budget(pages):
+    assert footnote(pages[1]).splitlines() == [
+        "(b)–(d) no regulariser: 4,100 iterations of at most 20,000 (stopped by the "
+        "relative-change rule) · seed 0 · L-BFGS FP32 · 400 + 200 points",
+        "(e)–(g) double PINN (w = 5e-4): 7,000 iterations of at most 20,000 (stopped by the "
+        "relative-change rule) · seed 0 · L-BFGS FP32 · 400 + 200 points",
+    ]
+    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5}.items():
+        assert len(footnote(pages[number]).splitlines()) == lines
+        assert footnote(pages[number]).count("iterations") == lines
+
+
+def test_figure1_draws_collocation_points_on_the_same_window(pages):
+    windows = [ax for ax in pages[1].axes if "residual" in ax.get_title(loc="left")]
+    assert len(windows) == 2
+    assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in windows}) == 1
+    for ax in windows:
+        for rings in ax.lines:
+            t, x = rings.get_data()
+            np.testing.assert_allclose(np.unique(t), np.arange(4) / 19)
+            assert len(np.unique(x)) == 6
+            assert rings.get_markerfacecolor() == "none"
+
+
+def test_figure1_looks_where_the_residual_is_large(cell_factory):
+    cell = cell_factory()
+    cell["residual"][:] = 1 + 5 * np.exp(-((cell["x_residual"] - 4) ** 2))
+    x, t = panels.residual_window(cell)
+    assert (x.start + x.stop) / 2 == pytest.approx(4, abs=2 * np.pi / 19)
+    assert t.start < 0 < 3 / 19 < t.stop < 4 / 19
+
+
+def test_figure3_slices_at_an_inner_collocation_time(pages, cells_factory):
+    cells = cells_factory(3)
+    time = figure_module(3).slice_time(cells["none"])
+    assert time == pytest.approx(1 / 11)  # the synthetic residual decays in time
+    slices = [ax for ax in pages[3].axes if ax.get_ylabel() == "|F(u)|"]
+    assert len({ax.get_ylim() for ax in slices}) == 1
+    nodes = cells["none"]["x_collocation"].values
+    for ax in slices:
+        assert f"t = {time:.3f}" in ax.get_title(loc="left")
+        assert [line.get_xdata()[0] for line in ax.lines[:-1]] == pytest.approx(nodes)
+
+
+def test_figure6_without_the_optional_regulariser(cells_factory):
+    cells = cells_factory(6, small=True)
+    del cells["gpinn"]
+    page = draw(6, cells)
+    assert len(loss_panels(page)) == 4
+    assert "gPINN" not in footnote(page)
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_smoke_scale(cells_factory, number):
+    cells = cells_factory(
+        number, small=True, iterations=4, max_iterations=4, stop_reason="max_iterations"
+    )
+    page = draw(number, cells)
+    assert "4 iterations of at most 4 (budget used up)" in footnote(page)
+    assert "30 + 8 points" in footnote(page)
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_failed_run_is_drawn_and_said(cells_factory, number):
+    cells = cells_factory(number, small=True, iterations=0, stop_reason="non_finite_loss")
+    role = figure_module(number).ROLES[0]
+    cells[role] = cells[role].assign(
+        {
+            name: cells[role][name] * np.nan
+            for name in ("u", "residual", "objective", "train_loss", "test_loss", "rmae", "rrmse")
+        }
+    )
+    page = draw(number, cells)
+    assert "stopped by a non-finite loss" in footnote(page)
+    notes = [text.get_text() for ax in page.axes for text in ax.texts]
+    assert "no finite values" in notes
+    assert number != 1 or "loss not finite\nafter iteration 0" in notes
+
+
+def test_several_seeds(cell_factory):
+    cell = cell_factory(seeds=(0, 1, 2), small=True)
+    cell["train_loss"][1, 1:] = np.nan  # a seed that stopped earlier is padded
+    page = style.canvas(2)
+    ax = page.subplots()
+    panels.losses(ax, cell)
+    assert len(ax.lines) == 6
+    assert [line.get_alpha() for line in ax.lines] == [0.25] * 4 + [1.0] * 2
+    assert "seed 0 of 3" in wording.budget(cell)
+
+
+def test_the_objective_is_drawn_only_with_a_regulariser(cell_factory):
+    for regularizer, lines in {"none": 2, "l1": 3}.items():
+        ax = style.canvas(2).subplots()
+        panels.losses(ax, cell_factory(regularizer=regularizer, small=True))
+        assert len(ax.lines) == lines
+
+
+def write_cells(cells, folder):
+    paths = {}
+    for role, cell in cells.items():
+        paths[role] = folder / f"{role}.nc"
+        write_dataset(cell, paths[role], title="test", source="formula")
+    return paths
+
+
+@pytest.fixture
+def files(cells_factory, tmp_path):
+    return write_cells(cells_factory(1, small=True), tmp_path)
+
+
+def test_render_writes_the_same_bytes_twice(files, tmp_path):
+    first = [tmp_path / "new" / "a.pdf", tmp_path / "new" / "a.png"]
+    second = [tmp_path / "b.png", tmp_path / "b.pdf"]
+    figures.render(1, files, first)
+    figures.render(1, files, second)
+    assert first[0].read_bytes() == second[1].read_bytes()
+    assert first[1].read_bytes() == second[0].read_bytes()
+    assert first[0].read_bytes().startswith(b"%PDF")
+    height, width, _ = imread(first[1]).shape
+    assert width == round(style.WIDTH * style.DPI)
+    assert 600 < height < 1200
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_render_refuses_what_it_does_not_know(files, tmp_path):
+    target = [tmp_path / "f.png"]
+    with pytest.raises(UserError, match=r"figure 2: no such figure; the figures are 1, 3, 4, 5, 6"):
+        figures.render(2, files, target)
+    with pytest.raises(UserError, match=r"unknown cell 'l2'; its cells are none, double"):
+        figures.render(1, {**files, "l2": files["none"]}, target)
+    with pytest.raises(UserError, match=r"cell 'double' is missing"):
+        figures.render(1, {"none": files["none"]}, target)
+    with pytest.raises(UserError, match=r"f\.jpg: a figure is written as \.pdf or \.png"):
+        figures.render(1, files, [*target, tmp_path / "f.jpg"])
+    assert not target[0].exists()
+
+
+def test_render_names_the_damaged_file(files, tmp_path, cell_factory):
+    target = [tmp_path / "f.png"]
+    whole = files["double"].read_bytes()
+    files["double"].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"double\.nc"):
+        figures.render(1, files, target)
+    write_dataset(
+        cell_factory(small=True).drop_vars("residual"),
+        files["double"],
+        title="test",
+        source="formula",
+    )
+    with pytest.raises(DataError, match=r"double\.nc.*residual"):
+        figures.render(1, files, target)
+    cell = cell_factory(small=True)
+    del cell.attrs["settings"]
+    write_dataset(cell, files["double"], title="test", source="formula")
+    with pytest.raises(DataError, match=r"double\.nc: no attribute 'settings'"):
+        figures.render(1, files, target)
+    assert not target[0].exists()
+
+
+def test_figures_do_not_load_jax():
+    modules = ", ".join(["double_pinn.figures", "double_pinn.tables", *FIGURES.values()])
+    code = f"import sys, {modules}; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,233 @@
+"""Table 1: exact numbers, and an origin for each."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from double_pinn import tables
+from double_pinn.errors import DataError, UserError
+from double_pinn.store import write_dataset
+
+PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
+
+
+def evaluation(path, equation="wave", rmae=(1e-3, 3e-3), reasons=None, optimizer="lbfgs"):
+    seeds = len(rmae)
+    rmae = np.array(rmae)
+    ds = xr.Dataset(
+        {
+            "final_objective": ("seed", 2 * rmae),
+            "final_train_loss": ("seed", rmae / 2),
+            "final_test_loss": ("seed", rmae),
+            "rmae": ("seed", rmae),
+            "rrmse": ("seed", 1.5 * rmae),
+            "iterations_run": ("seed", 1000 + 500 * np.arange(seeds)),
+            "stop_reason": ("seed", np.array(reasons or ["tolerance"] * seeds, dtype=object)),
+            "reference_error": 0.0,
+        },
+        coords={"seed": np.arange(seeds)},
+        attrs={
+            "equation": equation,
+            "regularizer": "double",
+            "optimizer": optimizer,
+            "precision": "fp64",
+            "n_collocation": 444,
+            "max_iterations": 20000,
+            "run_devices": "cpu",
+            "run_commits": "0123abcd",
+        },
+    )
+    write_dataset(ds, path, title="test", source="formula")
+    return path
+
+
+@pytest.fixture
+def rendered(tmp_path):
+    cells = {
+        "wave/double_pinn": evaluation(tmp_path / "wave.nc"),
+        "convection/double_pinn": evaluation(tmp_path / "convection.nc", "convection", (4.9e-6,)),
+    }
+    outputs = [tmp_path / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex")]
+    tables.write(cells, PUBLISHED, outputs)
+    return outputs
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def pick(rows, equation, model, origin):
+    (row,) = [
+        r for r in rows if (r["equation"], r["model"], r["origin"]) == (equation, model, origin)
+    ]
+    return row
+
+
+def test_published_numbers_are_those_of_the_paper():
+    rows = tables.published_rows(PUBLISHED)
+    assert len(rows) == 16
+    row = pick(rows, "convection", "double PINN", "published")
+    assert (row["loss_mean"], row["loss_std"]) == (4.0e-11, 4.1e-11)
+    assert (row["rmae_mean"], row["rmae_std"]) == (4.9e-6, 4.4e-6)
+    assert (row["rrmse_mean"], row["rrmse_std"], row["n"]) == (5.4e-6, 4.6e-6, 800)
+    row = pick(rows, "allen_cahn", "PINNMamba", "published")
+    assert (row["loss_mean"], row["rmae_mean"], row["rrmse_std"]) == (2.7e-3, 1.4e-1, 2.0e-2)
+    for row in rows:
+        assert "arXiv:2605.30910" in row["source"]
+        assert ("2505.10949" in row["source"]) == (row["model"] in ("PINNsFormer", "PINNMamba"))
+
+
+def test_csv_holds_both_origins_and_never_mixes_them(rendered):
+    rows = read_csv(rendered[0])
+    assert list(rows[0]) == tables.COLUMNS
+    assert len(rows) == 16 + 8
+    ours = pick(rows, "wave", "double PINN", "reproduced")
+    assert float(ours["rmae_mean"]) == pytest.approx(2e-3)
+    assert float(ours["rmae_std"]) == pytest.approx(np.sqrt(2) * 1e-3)  # sample, not population
+    assert float(ours["loss_mean"]) == pytest.approx(4e-3)
+    assert float(ours["train_loss_mean"]) == pytest.approx(1e-3)
+    assert [ours[k] for k in ("seeds", "iterations_min", "iterations_max", "max_iterations")] == [
+        "2",
+        "1000",
+        "1500",
+        "20000",
+    ]
+    assert (ours["n"], ours["optimizer"], ours["precision"]) == ("444", "lbfgs", "fp64")
+    assert ours["source"].endswith("wave.nc")
+    assert (ours["devices"], ours["commit"]) == ("cpu", "0123abcd")
+    theirs = pick(rows, "wave", "double PINN", "published")
+    assert (float(theirs["rmae_mean"]), theirs["seeds"], theirs["commit"]) == (3.8e-4, "", "")
+    assert pick(rows, "convection", "double PINN", "reproduced")["rmae_std"] == ""
+
+
+def test_rows_not_run_are_listed(rendered):
+    rows = read_csv(rendered[0])
+    missing = pick(rows, "reaction", "PINN FP64", "reproduced")
+    assert (missing["status"], missing["rmae_mean"]) == ("not run at this scale", "")
+    assert sum(row["status"] == "not run at this scale" for row in rows) == 6
+    assert not [row for row in rows if "Gauss-Newton" in row["model"]]
+
+
+def test_reproduced_stands_below_published(rendered):
+    rows = read_csv(rendered[0])
+    wave = [(row["model"], row["origin"]) for row in rows if row["equation"] == "wave"]
+    assert wave == [
+        ("PINNsFormer", "published"),
+        ("PINNMamba", "published"),
+        ("PINN FP64", "published"),
+        ("PINN FP64", "reproduced"),
+        ("double PINN", "published"),
+        ("double PINN", "reproduced"),
+    ]
+
+
+def test_rows_beyond_the_paper_appear_where_they_are_run(tmp_path):
+    path = evaluation(tmp_path / "gn.nc", optimizer="gauss_newton")
+    rows = tables.table1({"wave/double_pinn_gn": path}, PUBLISHED)
+    ours = [row for row in rows if row["model"] == tables.MODELS["double_pinn_gn"]]
+    assert [(row["equation"], row["status"]) for row in ours] == [
+        ("convection", tables.NOT_RUN),
+        ("reaction", tables.NOT_RUN),
+        ("wave", "run"),
+        ("allen_cahn", tables.NOT_RUN),
+    ]
+    assert "Gauss-Newton FP64" in tables.to_markdown(rows)
+
+
+def test_an_equation_that_the_paper_does_not_have(tmp_path):
+    path = evaluation(tmp_path / "burgers.nc", "burgers")
+    rows = tables.table1({"burgers/double_pinn": path}, PUBLISHED)
+    assert [row["status"] for row in rows if row["equation"] == "burgers"] == [
+        tables.NOT_RUN,
+        "run",
+    ]
+
+
+def test_markdown(rendered):
+    text = rendered[1].read_text(encoding="utf-8")
+    assert (
+        "| Wave | double PINN | reproduced | 4.0e-3 ± 2.8e-3 | 2.0e-3 ± 1.4e-3 | 3.0e-3 ± 2.1e-3 "
+        "| 444 | 2 | 1,000–1,500 of 20,000 | tolerance | L-BFGS FP64 |" in text
+    )
+    assert "| Convection | double PINN | published | 4.0e-11 ± 4.1e-11 | 4.9e-6 ± 4.4e-6 |" in text
+    assert "| Convection | double PINN | reproduced | 9.8e-6 | 4.9e-6 | 7.3e-6 | 444 | 1 |" in text
+    assert "| Reaction | PINN FP64 | reproduced | *not run at this scale* |" in text
+    body = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in body}) == 1
+    assert re.search(r"reproduced Wave, double PINN: .*wave\.nc \(commit 0123abcd\)", text)
+    assert "published PINNsFormer, PINNMamba: arXiv:2605.30910 Table 1, from arXiv" in text
+
+
+def test_latex(rendered):
+    text = rendered[2].read_text(encoding="utf-8")
+    assert r"4.0e-3 $\pm$ 2.8e-3" in text
+    assert r"1,000--1,500 of 20,000" in text
+    assert text.count(r"\textbf{") == 4
+    for part in (r"\toprule", r"\bottomrule", r"\begin{tabular}{lllllrrrll}"):
+        assert text.count(part) == 1
+    printed = [line for line in text.splitlines() if line.endswith(r"\\") and "&" in line]
+    assert {line.count("&") for line in printed if "not run" not in line} == {9}
+    assert not re.search(r"(?<!\\)_", "\n".join(printed))
+
+
+def test_stop_reasons_are_counted_where_seeds_differ(tmp_path):
+    path = evaluation(
+        tmp_path / "a.nc", rmae=(1, 2, 3), reasons=["tolerance", "non_finite_loss", "tolerance"]
+    )
+    row = tables.reproduced_row("wave/double_pinn", path)
+    assert row["stop_reasons"] == "tolerance (2), non_finite_loss (1)"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_not_left_out(tmp_path, bad):
+    path = evaluation(tmp_path / "a.nc", rmae=(1e-3, bad))
+    row = tables.reproduced_row("wave/double_pinn", path)
+    assert not np.isfinite(row["rmae_mean"])
+    assert tables.plus_minus(row["rmae_mean"], row["rmae_std"]) == f"{bad} ± nan"
+
+
+@pytest.mark.parametrize("role", ["wave", "wave/other", "/double_pinn", "double_pinn"])
+def test_unknown_rows_are_refused(tmp_path, role):
+    with pytest.raises(UserError, match=rf"{role!r}.*pinn_fp64, double_pinn"):
+        tables.reproduced_row(role, tmp_path / "any.nc")
+
+
+def test_a_file_of_another_equation_is_refused(tmp_path):
+    path = evaluation(tmp_path / "a.nc", "reaction")
+    with pytest.raises(DataError, match=r"a\.nc: holds the equation 'reaction'"):
+        tables.table1({"wave/double_pinn": path}, PUBLISHED)
+
+
+def test_missing_file_and_attribute(tmp_path):
+    with pytest.raises(DataError, match=r"none\.nc"):
+        tables.table1({"wave/double_pinn": tmp_path / "none.nc"}, PUBLISHED)
+    path = evaluation(tmp_path / "a.nc")
+    ds = xr.load_dataset(path)
+    del ds.attrs["precision"]
+    write_dataset(ds, path, title="test", source="formula")
+    with pytest.raises(DataError, match=r"a\.nc: lacks the attributes precision"):
+        tables.table1({"wave/double_pinn": path}, PUBLISHED)
+
+
+def test_bad_published_numbers_are_named(tmp_path):
+    path = tmp_path / "published.csv"
+    with pytest.raises(DataError, match=r"published\.csv: cannot be read"):
+        tables.published_rows(path)
+    text = PUBLISHED.read_text(encoding="utf-8")
+    path.write_text(text.replace("6.8e-3", "small", 1), encoding="utf-8")
+    with pytest.raises(DataError, match=r"published\.csv, line 2: rmae_std is 'small'"):
+        tables.published_rows(path)
+    path.write_text(text.replace("rmae_std", "rmae_sd", 1), encoding="utf-8")
+    with pytest.raises(DataError, match=r"lacks the columns rmae_std"):
+        tables.published_rows(path)
+
+
+def test_unknown_output_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UserError, match=r"t\.xlsx"):
+        tables.write({}, PUBLISHED, [tmp_path / "t.csv", tmp_path / "t.xlsx"])
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,12 @@ symbol of L and the pointwise N (`linear_symbol`, `nonlinear`). It integrates th
 coefficients with an exponential Runge-Kutta method, which treats L exactly, and measures its own
 error by doing the work again with twice the modes and with half the step.
 
+The initial value need not be smooth: that of Allen-Cahn has a kink at x = ±1, where its slope
+jumps from -2 to 2, so that its Fourier coefficients decay only like k⁻². Coefficients taken from
+samples carry an aliasing error as large as the tail they leave out, in every mode and at all times
+(2e-7 with 4096 modes). Hence they are computed as integrals, by heavy oversampling; the tail itself
+has decayed after a time of 1 / (d k²).
+
 Everything is computed in double precision, whatever the precision of the networks.
 """
 

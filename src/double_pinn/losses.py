@@ -45,8 +45,7 @@ class Objective:
     def __call__(self, parameters) -> jax.Array:
         """Return the objective, a scalar, from parameters of shape (network.size,)."""
         layers = self.network.layers(parameters)
-        weights = jnp.asarray([b.weight for b in self.system.blocks], self.system.dtype)
-        return weights @ self.system.mean_squares(layers) + self.weight_penalty(layers)
+        return self.system.weighted_square(layers) + self.weight_penalty(layers)
 
     def weight_penalty(self, layers) -> jax.Array:
         """Return the L² or L¹ penalty, zero for the other regularisers."""

@@ -27,6 +27,9 @@ X, T = 0, 1
 _AXIS_NAMES = {None: "", X: "_x", T: "_t"}
 EQUATION = "equation"
 
+# Points times channels of a block that stays in cache through all layers.
+_BLOCK_COLUMNS = 450
+
 
 class Field:
     """The solution at a point, as a residual's line sees it: ``u``, ``u.t``, ``u.xx``.
@@ -122,13 +125,16 @@ class _Line:
 
         _plain(function([record(k) for k in range(fields)], 0.3, 0.4))
         slots = [(k, index) for k in range(fields) for index in used[k]]
-        constant = self._constant_slopes(slots)
+        # The split is a fact about the line, whether or not somebody is tracing right now.
+        with jax.ensure_compile_time_eval():
+            constant = self._constant_slopes(slots)
+            is_zero_without = self._is_zero_without(slots)
         self.linear = [
             d.combination({i: c for (k, i), c in constant.items() if k == field})
             for field in range(fields)
         ]
         self._rest = [slot for slot in slots if slot not in constant]
-        self._rest_is_zero = not self._rest and self._is_zero_without(slots)
+        self._rest_is_zero = not self._rest and is_zero_without
 
     def _call(self, values: dict, x, t):
         zero = jnp.zeros((), jnp.result_type(x))
@@ -225,17 +231,57 @@ class _Set:
             d.make_plan(f for line in per_line for f in line[k]) for k in range(len(places))
         ]
 
-    def rows(self, layers, box):
+    def rows(self, layers, box, places=None):
+        """Return the rows of all lines, at the set's own places or at others."""
+        places = self.places if places is None else places
         values = [
             d.network_channels(layers, x, t, box, plan)
-            for (x, t), plan in zip(self.places, self.plans, strict=True)
+            for (x, t), plan in zip(places, self.plans, strict=True)
         ]
-        x, t = self.places[0]
+        x, t = places[0]
         return [
             line.row(self.plans, values, x, t, axis)
             for line in self.lines
             for axis in (None, *self.derived_axes)
         ]
+
+    def weighted_square(self, layers, box, weights):
+        """Return Σ weight · mean(row²), block by block of points.
+
+        A block's channels stay in cache from the first layer to the gradient, which is taken
+        together with the value: a backward pass over all points would find them in memory only.
+        """
+        n, columns = self.places[0][0].size, sum(len(plan) for plan in self.plans)
+        blocks = max(1, round(n * columns / _BLOCK_COLUMNS))
+        size = -(-n // blocks)
+        # The last block is filled up with points that do not count.
+        take = np.arange(blocks * size).reshape(blocks, size)
+        counts = (take < n).astype(self.places[0][0].dtype)
+        take = np.minimum(take, n - 1)
+        places = [(x[take], t[take]) for x, t in self.places]
+
+        def square(layers, places, counts):
+            rows = self.rows(layers, box, places)
+            return sum(w / n * jnp.vdot(r * counts, r) for w, r in zip(weights, rows, strict=True))
+
+        if blocks == 1:
+            return square(layers, [(x[0], t[0]) for x, t in places], counts[0])
+
+        @jax.custom_vjp
+        def total(layers):
+            return with_gradient(layers)[0]
+
+        def with_gradient(layers):
+            def add(carry, block):
+                return jax.tree.map(jnp.add, carry, jax.value_and_grad(square)(layers, *block)), ()
+
+            start = (jnp.zeros((), counts.dtype), jax.tree.map(jnp.zeros_like, layers))
+            return jax.lax.scan(add, start, (places, counts))[0]
+
+        total.defvjp(
+            with_gradient, lambda gradient, g: (jax.tree.map(lambda leaf: g * leaf, gradient),)
+        )
+        return total(layers)
 
 
 class RowSystem:
@@ -312,6 +358,18 @@ class RowSystem:
             layers: ``(kernel, bias)`` a layer, of the system's dtype.
         """
         return [row for point_set in self._sets for row in point_set.rows(layers, self.box)]
+
+    def weighted_square(self, layers) -> jax.Array:
+        """Return Σ weight · mean(row²) over all blocks (Eqs. 2-4), a scalar; fast to differentiate.
+
+        Reverse mode only, once: use :meth:`rows` for anything else.
+        """
+        total, weights = 0.0, [block.weight for block in self.blocks]
+        for point_set in self._sets:
+            count = len(point_set.lines) * (1 + len(point_set.derived_axes))
+            total += point_set.weighted_square(layers, self.box, weights[:count])
+            weights = weights[count:]
+        return total
 
     def mean_squares(self, layers) -> jax.Array:
         """Return the mean square of every block, shape (len(blocks),), without weights."""

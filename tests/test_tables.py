@@ -197,10 +197,18 @@ def test_unknown_rows_are_refused(tmp_path, role):
         tables.reproduced_row(role, tmp_path / "any.nc")
 
 
-def test_a_file_of_another_equation_is_refused(tmp_path):
-    path = evaluation(tmp_path / "a.nc", "reaction")
-    with pytest.raises(DataError, match=r"a\.nc: holds the equation 'reaction'"):
-        tables.table1({"wave/double_pinn": path}, PUBLISHED)
+@pytest.mark.parametrize(
+    ("role", "name", "value"),
+    [
+        ("reaction/double_pinn", "equation", "wave"),
+        ("wave/pinn_fp64", "regularizer", "double"),
+        ("wave/double_pinn_gn", "optimizer", "lbfgs"),
+    ],
+)
+def test_a_file_of_another_cell_is_refused(tmp_path, role, name, value):
+    path = evaluation(tmp_path / "a.nc")
+    with pytest.raises(DataError, match=rf"a\.nc: its {name} is '{value}', but the row '{role}'"):
+        tables.table1({role: path}, PUBLISHED)
 
 
 def test_missing_file_and_attribute(tmp_path):

@@ -27,6 +27,17 @@ MODELS = {
     "double_pinn_gn": "double PINN, Gauss-Newton (ours, beyond the paper)",
 }
 
+#: What the name of a row promises of its cell.
+EXPECTED = {
+    "pinn_fp64": {"regularizer": "none", "precision": "fp64"},
+    "double_pinn": {"regularizer": "double", "precision": "fp64"},
+    "double_pinn_gn": {
+        "regularizer": "double",
+        "precision": "fp64",
+        "optimizer": "gauss_newton",
+    },
+}
+
 #: Rows that the paper does not have: listed only where a scale runs them.
 BEYOND_THE_PAPER = ("double_pinn_gn",)
 
@@ -156,7 +167,7 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
 
     Raises:
         UserError: the role is not `equation/model`.
-        DataError: the file is missing or truncated, or belongs to another equation.
+        DataError: the file is missing or truncated, or is not of the cell that the role names.
     """
     equation, _, model = role.partition("/")
     if not equation or model not in MODELS:
@@ -173,10 +184,12 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         raise DataError(
             f"{path}: lacks the attributes {', '.join(sorted(missing))}; run the evaluation again"
         )
-    if cell.attrs["equation"] != equation:
-        raise DataError(
-            f"{path}: holds the equation {cell.attrs['equation']!r}, but was given as {role!r}"
-        )
+    for name, value in {"equation": equation, **EXPECTED[model]}.items():
+        if cell.attrs[name] != value:
+            raise DataError(
+                f"{path}: its {name} is {cell.attrs[name]!r}, but the row {role!r} is one of "
+                f"{name} {value!r}; give another file"
+            )
     row = _row(
         **{name: cell.attrs[name] for name in named},
         model=MODELS[model],

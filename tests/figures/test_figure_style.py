@@ -70,6 +70,7 @@ def test_compact(value, text):
 
 
 def test_words():
+    assert [wording.short(value) for value in (0.984, 1.02, 4.9e-6)] == ["0.98", "1.02", "4.9e-6"]
     assert wording.equation_label("allen_cahn") == "Allen-Cahn"
     assert wording.optimizer_label("some_other") == "some other"
     assert wording.stop_phrase("line_search_failed") == "stopped: line search failed"

@@ -255,6 +255,9 @@ def test_render_names_the_damaged_file(files, tmp_path, cell_factory):
     )
     with pytest.raises(DataError, match=r"double\.nc.*residual"):
         figures.render(1, files, target)
+    write_dataset(cell_factory(small=True), files["double"], title="test", source="formula")
+    with pytest.raises(DataError, match=r"double\.nc: its regularizer is 'none', but .*'double'"):
+        figures.render(1, files, target)
     cell = cell_factory(small=True)
     del cell.attrs["settings"]
     write_dataset(cell, files["double"], title="test", source="formula")

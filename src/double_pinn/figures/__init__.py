@@ -1,8 +1,13 @@
 """The paper's figures, one module each: evaluation files in, PDF and PNG out.
 
-Nothing here imports training code or JAX. A figure module holds `ROLES`, the names of the cells
-that it draws (and perhaps `OPTIONAL_ROLES`), and `figure(cells)`, which returns a matplotlib
-figure. A new figure is a new module and a line in `FIGURES`.
+Nothing here imports training code or JAX. A figure module holds
+
+- `ROLES`, the names of the cells that it draws, and perhaps `OPTIONAL_ROLES`;
+- `EXPECTED`, for each role the attributes that its labels promise: a field under the heading L²
+  must not come from another regulariser;
+- `figure(cells)`, which returns a matplotlib figure.
+
+A new figure is a new module and a line in `FIGURES`.
 """
 
 import importlib
@@ -38,7 +43,7 @@ VARIABLES = (
     "t_collocation",
     "reference_error",
 )
-ATTRIBUTES = ("settings", "regularizer", "max_iterations")
+ATTRIBUTES = ("settings", "equation", "regularizer", "precision", "max_iterations")
 
 
 def figure_module(number: int) -> ModuleType:
@@ -67,14 +72,15 @@ def render(
 
     Raises:
         UserError: unknown figure, unknown or missing role, or an output of another kind.
-        DataError: an evaluation file is missing, truncated or lacks what the figure draws.
+        DataError: an evaluation file is missing, truncated, lacks what the figure draws, or is
+            not of the cell that its role names.
     """
     module = figure_module(number)
     _check_roles(number, module, cells)
 
     from double_pinn.figures import style
 
-    datasets = {role: _read(path) for role, path in cells.items()}
+    datasets = {role: _read(role, path, module.EXPECTED[role]) for role, path in cells.items()}
     style.save(module.figure(datasets), *outputs)
 
 
@@ -91,7 +97,7 @@ def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
             )
 
 
-def _read(path):
+def _read(role: str, path: str | os.PathLike[str], expected: Mapping[str, str]):
     from double_pinn.errors import DataError
     from double_pinn.store import read_dataset
 
@@ -99,6 +105,12 @@ def _read(path):
     for name in ATTRIBUTES:
         if name not in cell.attrs:
             raise DataError(f"{path}: no attribute {name!r}; run the evaluation again")
+    for name, value in expected.items():
+        if cell.attrs[name] != value:
+            raise DataError(
+                f"{path}: its {name} is {cell.attrs[name]!r}, but the cell {role!r} of the figure "
+                f"is one of {name} {value!r}; give another file"
+            )
     if cell.sizes["seed"] == 0:
         raise DataError(f"{path}: holds no seed; run the evaluation again")
     return cell

@@ -4,10 +4,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from double_pinn.figures import panels, style
+from double_pinn.figures import panels, style, wording
 
 TITLE = "Convection with and without double PINN"
 ROLES = ("none", "double")
+EXPECTED = {role: {"regularizer": role} for role in ROLES}
 
 
 @style.themed
@@ -54,8 +55,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         page,
         style.budgets(
             [
-                (f"(b)–(d) {style.wording.regularizer_label(none)}", none),
-                (f"(e)–(g) {style.wording.regularizer_label(double)}", double),
+                (f"(b)–(d) {wording.regularizer_label(none)}", none),
+                (f"(e)–(g) {wording.regularizer_label(double)}", double),
             ]
         ),
     )

@@ -5,10 +5,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from double_pinn.figures import panels, style
+from double_pinn.figures import panels, style, wording
 
 TITLE = "Wave equation in FP64 on a small grid"
 ROLES = ("none", "double")
+EXPECTED = {role: {"regularizer": role} for role in ROLES}
 
 
 @style.themed
@@ -51,8 +52,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         page,
         style.budgets(
             [
-                (f"(b), (c) {style.wording.regularizer_label(none)}", none),
-                (f"(d), (e) {style.wording.regularizer_label(double)}", double),
+                (f"(b), (c) {wording.regularizer_label(none)}", none),
+                (f"(d), (e) {wording.regularizer_label(double)}", double),
             ]
         ),
     )

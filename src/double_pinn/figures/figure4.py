@@ -3,10 +3,15 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from double_pinn.figures import panels, style
+from double_pinn.figures import panels, style, wording
 
 TITLE = "Allen-Cahn equation in FP32 and FP64"
 ROLES = ("none_fp32", "none_fp64", "double")
+EXPECTED = {
+    "none_fp32": {"equation": "allen_cahn", "regularizer": "none", "precision": "fp32"},
+    "none_fp64": {"equation": "allen_cahn", "regularizer": "none", "precision": "fp64"},
+    "double": {"equation": "allen_cahn", "regularizer": "double", "precision": "fp64"},
+}
 _NAMES = {"none_fp32": "PINN FP32", "none_fp64": "PINN FP64", "double": "double PINN FP64"}
 
 
@@ -39,7 +44,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         style.title(field_ax, panel, _NAMES[role])
         panels.losses(loss_ax, cell)
         loss_ax.set_title(panels.error_text(cell), loc="left")
-        notes.append((f"({panel}) {style.wording.regularizer_label(cell)}", cell))
+        notes.append((f"({panel}) {wording.regularizer_label(cell)}", cell))
 
     panels.share_limits(axes[1, 1:])
 
@@ -56,7 +61,7 @@ def _key(page: Figure, ax, scale: style.Scale, error: float) -> None:
     ax.text(
         0.5,
         0.49,
-        f"error of the\nnumerical solution\n(rRMSE) {style.wording.scientific(error)}",
+        f"error of the\nnumerical solution\n(rRMSE) {wording.scientific(error)}",
         transform=ax.transAxes,
         ha="center",
         va="center",

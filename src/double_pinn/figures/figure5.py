@@ -4,10 +4,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from double_pinn.figures import panels, style
+from double_pinn.figures import panels, style, wording
 
 TITLE = "Double PINN in FP64 on the four equations"
 ROLES = ("convection", "reaction", "wave", "allen_cahn")
+EXPECTED = {role: {"equation": role, "regularizer": "double"} for role in ROLES}
 
 
 @style.themed
@@ -32,15 +33,15 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         field_scale = style.field_scale(cell["u_reference"], drawn["u"])
         panels.field(field_ax, drawn["u"], field_scale, time_ticks=2)
         panels.colorbar(page, field_scale, "", ax=field_ax)
-        style.title(field_ax, next(letter), style.wording.equation_label(role))
+        style.title(field_ax, next(letter), wording.equation_label(role))
         error_scale = style.error_scale(error)
         panels.field(error_ax, error, error_scale, time_ticks=2)
         panels.colorbar(page, error_scale, "", ax=error_ax)
-        rmae, rrmse = (style.wording.scientific(float(drawn[name])) for name in ("rmae", "rrmse"))
+        rmae, rrmse = (wording.short(float(drawn[name])) for name in ("rmae", "rrmse"))
         error_ax.set_title(f"|u − exact|\nrMAE {rmae}\nrRMSE {rrmse}", loc="left")
     axes[1, -1].set_title(axes[1, -1].get_title(loc="left").replace("exact", "num."), loc="left")
 
     style.footnote(
-        page, style.budgets((style.wording.equation_label(role), cells[role]) for role in ROLES)
+        page, style.budgets((wording.equation_label(role), cells[role]) for role in ROLES)
     )
     return page

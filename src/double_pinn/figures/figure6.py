@@ -3,11 +3,12 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from double_pinn.figures import panels, style
+from double_pinn.figures import panels, style, wording
 
 TITLE = "Regularisers compared on the convection equation"
 ROLES = ("none", "l2", "l1", "double")
 OPTIONAL_ROLES = ("gpinn",)
+EXPECTED = {role: {"regularizer": role} for role in (*ROLES, *OPTIONAL_ROLES)}
 _NAMES = {
     "none": "no regulariser",
     "l2": "L²",
@@ -47,7 +48,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         row[1].set_title("residual", loc="left")
         panels.field(row[2], panels.shown(cell)["u"], field_scale)
         row[2].set_title(f"u, {panels.error_text(cell)}", loc="left")
-        notes.append((f"({panel}) {style.wording.regularizer_label(cell)}", cell))
+        notes.append((f"({panel}) {wording.regularizer_label(cell)}", cell))
     panels.share_limits([row[0] for row in axes], "xy")
     for row in axes[:-1]:
         for ax in row:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
-from double_pinn.figures import style
+from double_pinn.figures import style, wording
 from double_pinn.figures.style import Scale
 
 #: The lines of the losses: the optimiser's objective thin, behind the un-regularised losses.
@@ -37,7 +37,7 @@ def shown(cell: xr.Dataset) -> xr.Dataset:
 
 def error_text(cell: xr.Dataset) -> str:
     """The relative mean absolute error of the seed that is drawn."""
-    return f"rMAE {style.wording.scientific(float(shown(cell)['rmae']))}"
+    return f"rMAE {wording.short(float(shown(cell)['rmae']))}"
 
 
 def field(ax: Axes, values: xr.DataArray, scale: Scale, time_ticks: int = 5) -> None:
@@ -203,7 +203,7 @@ def colorbar(figure: Figure, scale: Scale, label: str, **where) -> None:
     bar.outline.set_linewidth(0.5)
     if 0 < scale.norm.vmax < 0.01 and not isinstance(scale.norm, mpl.colors.LogNorm):
         # A common factor above the bar would push it aside.
-        bar.formatter = FuncFormatter(lambda value, _: style.wording.compact(value))
+        bar.formatter = FuncFormatter(lambda value, _: wording.compact(value))
 
 
 def _curve(ax: Axes, history: xr.DataArray, **look) -> None:

@@ -38,6 +38,11 @@ def scientific(value: float, digits: int = 1) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def short(value: float) -> str:
+    """A relative error in a title: 0.98 near one, 4.9e-6 where small."""
+    return f"{value:.2f}" if 0.1 <= value < 100 else scientific(value)
+
+
 def equation_label(name: str) -> str:
     """The name of an equation as a heading: allen_cahn becomes Allen-Cahn."""
     return name.replace("_", "-").title()

@@ -232,22 +232,54 @@ def network_channels(layers: Sequence, x, t, box, plan: Plan) -> list:
     Returns:
         One array of shape (n,) a channel, derivatives in the units of x and t as given.
     """
+    return _propagate(layers, x, t, box, plan, None)[0]
+
+
+def tapped_channels(layers: Sequence, x, t, box, plan: Plan, shifts: Sequence) -> tuple:
+    """Evaluate as :func:`network_channels`, with access to every layer's two sides.
+
+    Args:
+        layers: see :func:`network_channels`.
+        x: positions, shape (n,).
+        t: instants, shape (n,).
+        box: the domain.
+        plan: the channels to carry, C of them.
+        shifts: added to each layer's output, shape (C, n_out, n) a layer; differentiating with
+            respect to zeros gives the cotangents of the layer's output.
+
+    Returns:
+        ``(values, inputs)``: the values as from :func:`network_channels`, and each layer's input,
+        shape (C, n_in, n).
+    """
+    return _propagate(layers, x, t, box, plan, shifts)
+
+
+def _propagate(layers, x, t, box, plan, shifts):
     (x0, x1), (t0, t1) = box
     sx, st = 2.0 / (x1 - x0), 2.0 / (t1 - t0)
     kernel, bias = layers[0]
-    inputs = jnp.stack([(x - x0) * sx - 1.0, (t - t0) * st - 1.0]).astype(kernel.dtype)
-    z = [kernel.T @ inputs + bias[:, None]]
+    scaled = jnp.stack([(x - x0) * sx - 1.0, (t - t0) * st - 1.0]).astype(kernel.dtype)
+    z, inputs = [kernel.T @ scaled + bias[:, None]], [scaled]
     for channel in plan.channels[1:]:
         slope = dict(channel)
         a, b = slope.get((1, 0), 0.0) * sx, slope.get((0, 1), 0.0) * st
         z.append((a * kernel[0] + b * kernel[1])[:, None] if a or b else None)
+        inputs.append(jnp.full_like(scaled, jnp.asarray([[a], [b]], scaled.dtype)))
+    taps = []
+    if shifts is not None:
+        taps.append(jnp.stack(inputs))
+        z = [s if value is None else value + s for value, s in zip(z, shifts[0], strict=True)]
 
-    for kernel, bias in layers[1:]:
-        stacked = _mix(kernel, jnp.concatenate(tanh_channels(plan, z), axis=1))
+    for k, (kernel, bias) in enumerate(layers[1:], start=1):
+        entering = tanh_channels(plan, z)
+        stacked = _mix(kernel, jnp.concatenate(entering, axis=1))
         # Unlike slices, a split is concatenated again by its transpose, in one pass.
         z = jnp.split(stacked, len(plan), axis=1)
         z[0] = z[0] + bias[:, None]
-    return [value[0] for value in z]
+        if shifts is not None:
+            taps.append(jnp.stack(entering))
+            z = [value + s for value, s in zip(z, shifts[k], strict=True)]
+    return [value[0] for value in z], taps
 
 
 def _mix(kernel, channels):

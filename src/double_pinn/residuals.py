@@ -13,7 +13,6 @@ enter with constant coefficients,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -220,7 +219,7 @@ def _dependent_outputs(function, *example) -> list[bool]:
     return [getattr(v, "count", None) is not None and v in known for v in closed.jaxpr.outvars]
 
 
-class _Set:
+class PointSet:
     """The lines that share a set of points, with the channels they need there."""
 
     def __init__(self, places, lines: Sequence[_Line], residual_axes, derived_axes):
@@ -238,6 +237,24 @@ class _Set:
             d.network_channels(layers, x, t, box, plan)
             for (x, t), plan in zip(places, self.plans, strict=True)
         ]
+        return self._rows_of(values, places)
+
+    def tapped_rows(self, layers, box, places, shifts):
+        """Return the rows, and each layer's inputs at each place, for shifted layer outputs.
+
+        Args:
+            layers: of the network.
+            box: the domain.
+            places: where.
+            shifts: for each place, what :func:`derivatives.tapped_channels` takes.
+        """
+        pairs = [
+            d.tapped_channels(layers, x, t, box, plan, s)
+            for (x, t), plan, s in zip(places, self.plans, shifts, strict=True)
+        ]
+        return self._rows_of([values for values, _ in pairs], places), [taps for _, taps in pairs]
+
+    def _rows_of(self, values, places):
         x, t = places[0]
         return [
             line.row(self.plans, values, x, t, axis)
@@ -245,26 +262,45 @@ class _Set:
             for axis in (None, *self.derived_axes)
         ]
 
+    @property
+    def block_count(self) -> int:
+        """The number of row blocks of the set."""
+        return len(self.lines) * (1 + len(self.derived_axes))
+
+    @property
+    def columns(self) -> int:
+        """Channels a point of the set, over all its places."""
+        return sum(len(plan) for plan in self.plans)
+
+    def cut(self, columns: int):
+        """Cut the points into equal blocks of about ``columns`` points times channels.
+
+        Returns:
+            ``(places, counts)``: the places with a leading axis of blocks, and a mask of 0 and 1
+            of shape (blocks, size): the last block is filled up with points that do not count.
+        """
+        n = self.places[0][0].size
+        blocks = max(1, round(n * self.columns / columns))
+        size = -(-n // blocks)
+        take = np.arange(blocks * size).reshape(blocks, size)
+        counts = (take < n).astype(self.places[0][0].dtype)
+        take = np.minimum(take, n - 1)
+        return [(x[take], t[take]) for x, t in self.places], counts
+
     def weighted_square(self, layers, box, weights):
         """Return Σ weight · mean(row²), block by block of points.
 
         A block's channels stay in cache from the first layer to the gradient, which is taken
         together with the value: a backward pass over all points would find them in memory only.
         """
-        n, columns = self.places[0][0].size, sum(len(plan) for plan in self.plans)
-        blocks = max(1, round(n * columns / _BLOCK_COLUMNS))
-        size = -(-n // blocks)
-        # The last block is filled up with points that do not count.
-        take = np.arange(blocks * size).reshape(blocks, size)
-        counts = (take < n).astype(self.places[0][0].dtype)
-        take = np.minimum(take, n - 1)
-        places = [(x[take], t[take]) for x, t in self.places]
+        n = self.places[0][0].size
+        places, counts = self.cut(_BLOCK_COLUMNS)
 
         def square(layers, places, counts):
             rows = self.rows(layers, box, places)
             return sum(w / n * jnp.vdot(r * counts, r) for w, r in zip(weights, rows, strict=True))
 
-        if blocks == 1:
+        if len(counts) == 1:
             return square(layers, [(x[0], t[0]) for x, t in places], counts[0])
 
         @jax.custom_vjp
@@ -318,12 +354,12 @@ class RowSystem:
             Initial: [(x_edge, at(t0, x_edge))],
             Periodic: [(at(x0, t_edge), t_edge), (at(x1, t_edge), t_edge)],
         }
-        self._sets: list[_Set] = []
+        self._sets: list[PointSet] = []
         self.blocks: list[RowBlock] = []
 
         def add(places, lines, axes, weight):
             axes = axes if weight else ()
-            self._sets.append(_Set(places, lines, axes, axes))
+            self._sets.append(PointSet(places, lines, axes, axes))
             self.blocks += [
                 RowBlock(line.term, axis, 1.0 if axis is None else weight, places[0][0].size)
                 for line in lines
@@ -346,7 +382,15 @@ class RowSystem:
         """Names of the loss terms, in order, without the derived rows."""
         return tuple(dict.fromkeys(block.term for block in self.blocks))
 
-    @cached_property
+    @property
+    def sets(self) -> list:
+        """The sets of points, each with the blocks of rows that live on it."""
+        pairs, blocks = [], iter(self.blocks)
+        for point_set in self._sets:
+            pairs.append((point_set, [next(blocks) for _ in range(point_set.block_count)]))
+        return pairs
+
+    @property
     def box(self):
         """The domain ((x0, x1), (t0, t1)) that the network rescales."""
         return self.problem.x_range, self.problem.t_range
@@ -364,12 +408,10 @@ class RowSystem:
 
         Reverse mode only, once: use :meth:`rows` for anything else.
         """
-        total, weights = 0.0, [block.weight for block in self.blocks]
-        for point_set in self._sets:
-            count = len(point_set.lines) * (1 + len(point_set.derived_axes))
-            total += point_set.weighted_square(layers, self.box, weights[:count])
-            weights = weights[count:]
-        return total
+        return sum(
+            point_set.weighted_square(layers, self.box, [block.weight for block in blocks])
+            for point_set, blocks in self.sets
+        )
 
     def mean_squares(self, layers) -> jax.Array:
         """Return the mean square of every block, shape (len(blocks),), without weights."""
@@ -387,5 +429,5 @@ def _condition_line(condition) -> _Line:
 def pointwise_residual(problem: Problem, layers, x, t):
     """Return F(u) of a network at points, shape (n,) (the residual fields of Figs. 1, 3 and 6)."""
     line = _Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
-    point_set = _Set([(x, t)], [line], (), ())
+    point_set = PointSet([(x, t)], [line], (), ())
     return point_set.rows(layers, (problem.x_range, problem.t_range))[0]

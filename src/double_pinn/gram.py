@@ -1,0 +1,167 @@
+"""The Gram matrix K = J Jᵀ of the rows' Jacobian, without the Jacobian.
+
+For a layer with inputs a and output cotangents d, one of each a channel, the gradient of row i with
+respect to the layer's kernel is Σ_c a_ci ⊗ d_ci, so
+
+    K_ij = Σ_layers Σ_cc' (a_ci · a_c'j + [both channels are values]) (d_ci · d_c'j),
+
+where the bracket is the bias. The cost falls by about n_out / channels² against forming J, and no
+matrix with a column a parameter is ever stored. The matrix is filled tile by tile, each small
+enough for the cache.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from double_pinn.residuals import PointSet, RowSystem
+
+# Points times channels of a tile; times its blocks of rows, the side of the largest product.
+_TILE_COLUMNS = 480
+
+
+class _Tiles(NamedTuple):
+    """A point set cut into tiles.
+
+    Attributes:
+        point_set: the set.
+        places: points with a leading axis of tiles.
+        scale: √(weight / n) of each row, 0 for the filling, shape (tiles, blocks, size).
+        value_channels: 1 for the channels that carry a value (not a derivative), shape (C,).
+    """
+
+    point_set: PointSet
+    places: list
+    scale: np.ndarray
+    value_channels: np.ndarray
+
+
+class RowGram:
+    """Rows as one vector, tile by tile, with its products by J, Jᵀ and the matrix J Jᵀ.
+
+    The order of the rows is: set, tile, block, point. Rows that only fill up a tile are zero.
+
+    Attributes:
+        size: length of the vector, filling included.
+    """
+
+    def __init__(self, network, system: RowSystem):
+        """Cut the points; nothing is computed yet.
+
+        Args:
+            network: the :class:`~double_pinn.networks.mlp.FlatMLP`.
+            system: the rows.
+        """
+        self.network, self.system = network, system
+        self._sets: list[_Tiles] = []
+        for point_set, blocks in system.sets:
+            places, counts = point_set.cut(_TILE_COLUMNS)
+            weights = np.asarray([block.weight / block.count for block in blocks])
+            scale = np.sqrt(weights)[None, :, None] * counts[:, None, :]
+            values = [k == 0 for plan in point_set.plans for k in range(len(plan))]
+            self._sets.append(
+                _Tiles(
+                    point_set, places, scale.astype(system.dtype), np.asarray(values, system.dtype)
+                )
+            )
+        self.size = sum(tiles.scale.size for tiles in self._sets)
+
+    def rows(self, parameters) -> jax.Array:
+        """Return the weighted rows r, shape (size,); the objective is r·r (Eqs. 2-4)."""
+        layers, box = self.network.layers(parameters), self.system.box
+
+        def of_set(tiles):
+            def of_tile(tile):
+                places, scale = tile
+                return jnp.stack(tiles.point_set.rows(layers, box, places)) * scale
+
+            return jax.lax.map(of_tile, (tiles.places, tiles.scale)).ravel()
+
+        return jnp.concatenate([of_set(tiles) for tiles in self._sets])
+
+    def matrix(self, parameters) -> jax.Array:
+        """Return K = J Jᵀ, symmetric, shape (size, size)."""
+        layers = self.network.layers(parameters)
+        K = jnp.zeros((self.size, self.size), self.system.dtype)
+        features = [self._features(tiles, layers) for tiles in self._sets]
+        starts = np.cumsum([0, *(tiles.scale.size for tiles in self._sets)])
+        for s, (tiles, mine) in enumerate(zip(self._sets, features, strict=True)):
+            for o, (others, theirs) in enumerate(zip(self._sets[: s + 1], features, strict=False)):
+                K = _fill(K, (starts[s], tiles, mine), (starts[o], others, theirs), same=s == o)
+        return K
+
+    def _features(self, tiles: _Tiles, layers):
+        """Return, with a leading axis of tiles, each layer's inputs and cotangents.
+
+        Inputs have shape (C·size, n_in), cotangents (blocks·C·size, n_out), weighted.
+        """
+        point_set, box = tiles.point_set, self.system.box
+        n, dtype = tiles.scale.shape[-1], self.system.dtype
+        zeros = [
+            [jnp.zeros((len(plan), bias.size, n), dtype) for _, bias in layers]
+            for plan in point_set.plans
+        ]
+
+        def of_tile(tile):
+            places, scale = tile
+            rows, pull, taps = jax.vjp(
+                lambda shifts: point_set.tapped_rows(layers, box, places, shifts),
+                zeros,
+                has_aux=True,
+            )
+            inputs = [_points_first(parts) for parts in zip(*taps, strict=True)]
+            by_block = []
+            for b in range(len(rows)):
+                (cotangents,) = pull(
+                    [scale[k] if k == b else jnp.zeros(n, dtype) for k in range(len(rows))]
+                )
+                by_block.append([_points_first(parts) for parts in zip(*cotangents, strict=True)])
+            outputs = [jnp.concatenate(parts) for parts in zip(*by_block, strict=True)]
+            return inputs, outputs
+
+        return jax.lax.map(of_tile, (tiles.places, tiles.scale))
+
+
+def _points_first(parts):
+    """Return (C, neurons, n) parts as one array of shape (ΣC · n, neurons)."""
+    return jnp.concatenate([jnp.swapaxes(p, 1, 2).reshape(-1, p.shape[1]) for p in parts])
+
+
+def _fill(K, mine, theirs, *, same: bool):
+    """Fill the part of K between two sets, and its mirror image, tile by tile."""
+    (start, tiles, features), (other_start, others, other_features) = mine, theirs
+    pairs = [
+        (i, j) for i in range(len(tiles.scale)) for j in range(i + 1 if same else len(others.scale))
+    ]
+    side, other_side = tiles.scale[0].size, others.scale[0].size
+
+    def put(K, pair):
+        i, j = pair
+        block = _tile(
+            tiles,
+            jax.tree.map(lambda a: a[i], features),
+            others,
+            jax.tree.map(lambda a: a[j], other_features),
+        )
+        row, column = start + i * side, other_start + j * other_side
+        K = jax.lax.dynamic_update_slice(K, block, (row, column))
+        return jax.lax.dynamic_update_slice(K, block.T, (column, row)), None
+
+    return jax.lax.scan(put, K, tuple(jnp.asarray(pairs, jnp.int32).T))[0]
+
+
+def _tile(tiles: _Tiles, features, others: _Tiles, other_features):
+    (_, blocks, n), (_, other_blocks, m) = tiles.scale.shape, others.scale.shape
+    c, e = tiles.value_channels.size, others.value_channels.size
+    bias = tiles.value_channels[:, None, None, None] * others.value_channels[None, None, :, None]
+    total = 0.0
+    for a, d, other_a, other_d in zip(*features, *other_features, strict=True):
+        inputs = (a @ other_a.T).reshape(c, n, e, m) + bias
+        outputs = (d @ other_d.T).reshape(blocks, c, n, other_blocks, e, m)
+        for k in range(c):
+            for q in range(e):
+                product = inputs[None, k, :, None, q, :] * outputs[:, k, :, :, q, :]
+                total = product + total
+    return total.reshape(blocks * n, other_blocks * m)

@@ -3,13 +3,22 @@
 A folder holds one subfolder a checkpoint, named by its iteration: the arrays as Orbax wrote them,
 and a manifest with what they belong to, the history so far, and a checksum of every file. The
 manifest is written last and the folder is renamed into place, so a job killed at any moment leaves
-either a checkpoint that verifies or rubbish that the next save sweeps away.
+either a checkpoint that verifies or rubbish that the next save sweeps away. No complete checkpoint
+is touched before a newer one is in place. One process at a time uses a folder: a lock that the
+operating system drops with the process keeps others out.
 """
 
+import ast
+import contextlib
+import fcntl
 import hashlib
 import json
+import logging
 import os
+import re
 import shutil
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +31,10 @@ from double_pinn import __version__
 from double_pinn.errors import DataError
 
 _MANIFEST = "manifest.json"
+_LOCK = "lock"
 _KEEP = 2
+# The iteration; a second checkpoint of the same iteration stands beside the first.
+_NAME = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -57,18 +69,58 @@ def _sync(path: Path):
         os.close(descriptor)
 
 
+def _key(path: Path) -> tuple[int, int] | None:
+    match = _NAME.fullmatch(path.name)
+    return match and (int(match[1]), int(match[2] or 0))
+
+
 def _complete(folder: Path) -> list[Path]:
     """Return the checkpoints that were renamed into place, newest first."""
-    found = [p for p in folder.glob("[0-9]*") if p.is_dir() and p.name.isdigit()]
-    return sorted(found, key=lambda p: int(p.name), reverse=True)
+    return sorted((p for p in folder.glob("[0-9]*") if _key(p)), key=_key, reverse=True)
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Return a digest of what Python files compute: comments and docstrings do not enter."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(files):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                # A string that stands alone is a docstring.
+                node.body = [n for n in body if not _is_text(n)]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
+
+
+def _is_text(node) -> bool:
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_constant and isinstance(node.value.value, str)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep Orbax from printing the traceback of an error that is raised and reported anyway."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class CheckpointFolder:
-    """The checkpoints of one run.
+    """The checkpoints of one run; used as a context, the folder is locked for other processes.
 
     Attributes:
         folder: where they lie.
         identity: what they belong to; a checkpoint with another identity is refused.
+        warning: why the folder could not be locked, or ``None``: some network file systems cannot.
     """
 
     def __init__(self, folder, identity: dict):
@@ -81,6 +133,46 @@ class CheckpointFolder:
         """
         self.folder = Path(folder)
         self.identity = {**identity, "double_pinn": __version__, "jax": jax.__version__}
+        self.warning: str | None = None
+        self._lock: int | None = None
+        self._unreadable: list[Path] = []
+
+    def __enter__(self):
+        """Lock the folder.
+
+        Raises:
+            DataError: if another process uses it, or it cannot be made.
+        """
+        path = self.folder / _LOCK
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise DataError(f"{self.folder}: no folder for checkpoints: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._lock, 1000).decode(errors="replace") or "another process"
+            self.__exit__()
+            raise DataError(
+                f"{self.folder} is in use by {holder}: wait until it ends, or stop it first"
+            ) from None
+        except OSError as error:
+            self.warning = (
+                f"{self.folder} cannot be locked ({error.strerror}): "
+                "see to it that no other process uses it"
+            )
+            return self
+        with contextlib.suppress(OSError):  # it only names the holder
+            os.ftruncate(self._lock, 0)
+            os.write(self._lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        return self
+
+    def __exit__(self, *exc_info):
+        """Give the lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def save(self, state, progress: dict):
         """Write a checkpoint, then remove all but the newest two.
@@ -90,39 +182,54 @@ class CheckpointFolder:
             progress: plain values, with an ``iteration``.
 
         Raises:
-            OSError: if the disk is full; earlier checkpoints stay.
+            DataError: if it cannot be written, such as on a full disk; earlier ones stay.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for rubbish in self.folder.glob("partial-*"):
+                shutil.rmtree(rubbish, ignore_errors=True)
+            with _quiet():
+                self._write(state, progress)
+        except Exception as error:  # Orbax reports a full disk as a ValueError
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise DataError(
+                f"{self.folder}: the checkpoint of iteration {progress['iteration']} cannot be "
+                f"written, earlier ones stay: {reason or type(error).__name__}"
+            ) from error
+        complete = [p for p in _complete(self.folder) if p not in self._unreadable]
+        for old in [*self._unreadable, *complete[_KEEP:]]:
+            shutil.rmtree(old, ignore_errors=True)
+        self._unreadable = []
+
+    def _write(self, state, progress: dict):
         name = f"{progress['iteration']:08d}"
         partial, final = self.folder / f"partial-{name}-{os.getpid()}", self.folder / name
-        for rubbish in self.folder.glob("partial-*"):
-            shutil.rmtree(rubbish, ignore_errors=True)
         partial.mkdir()
         try:
             leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
             arrays = {f"leaf_{k:03d}": leaf for k, leaf in enumerate(leaves)}
             with ocp.PyTreeCheckpointer() as checkpointer:
                 checkpointer.save((partial / "state").absolute(), arrays)
+            for path in partial.rglob("*"):
+                _sync(path)
             manifest = {
                 "identity": self.identity,
                 "progress": progress,
                 "files": {str(p.relative_to(partial)): _digest(p) for p in _files(partial)},
             }
-            for path in _files(partial):
-                _sync(path)
             with open(partial / _MANIFEST, "w", encoding="utf-8") as file:
-                json.dump(manifest, file)
+                json.dump({"checksum": _checksum(manifest), **manifest}, file)
                 file.flush()
                 os.fsync(file.fileno())
-            if final.exists():
-                shutil.rmtree(final)
+            repeat = 0
+            while final.exists():
+                repeat += 1
+                final = self.folder / f"{name}-{repeat}"
             os.rename(partial, final)
             _sync(self.folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        for old in _complete(self.folder)[_KEEP:]:
-            shutil.rmtree(old)
 
     def restore(self, template) -> Checkpoint | None:
         """Read the newest checkpoint that verifies.
@@ -141,8 +248,9 @@ class CheckpointFolder:
         for path in candidates:
             try:
                 manifest = self._verified(path)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 skipped.append(f"{path}: {error}")
+                self._unreadable.append(path)
                 continue
             self._check_identity(path, manifest["identity"])
             with ocp.PyTreeCheckpointer() as checkpointer:
@@ -150,12 +258,17 @@ class CheckpointFolder:
             return Checkpoint(_fill(path, template, arrays), manifest["progress"], tuple(skipped))
         if candidates:
             raise DataError(
-                "no checkpoint can be read; remove the folder to start over: " + "; ".join(skipped)
+                f"no checkpoint can be read; remove {self.folder} to start over: "
+                + "; ".join(skipped)
             )
         return None
 
     def _verified(self, path: Path) -> dict:
+        if not (path / _MANIFEST).is_file():
+            raise ValueError(f"{_MANIFEST} is missing")
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        if manifest.pop("checksum") != _checksum(manifest):
+            raise ValueError(f"{_MANIFEST} is corrupted")
         present = {str(p.relative_to(path)) for p in _files(path)}
         if missing := set(manifest["files"]) - present:
             raise ValueError(f"{min(missing)} is missing")
@@ -172,10 +285,6 @@ class CheckpointFolder:
                     f"{path} was written with another {key} ({difference}); "
                     f"remove {self.folder} to start over, or run with what it was written with"
                 )
-
-    def remove(self):
-        """Remove all checkpoints of the run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _differences(found, wanted) -> str:

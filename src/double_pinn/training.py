@@ -4,8 +4,10 @@ One loop serves both precisions and all optimisers. Python asks the compiled loo
 iterations, logs and checkpoints; nothing that is computed depends on how the stretches are cut.
 """
 
+import contextlib
 import math
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from double_pinn.checkpoints import CheckpointFolder
+from double_pinn.checkpoints import CheckpointFolder, code_digest
+from double_pinn.errors import DataError
 from double_pinn.losses import Objective, loss_terms, row_system
 from double_pinn.networks.mlp import FlatMLP
 from double_pinn.optimizers import StepState, make_stepper
@@ -25,6 +28,9 @@ from double_pinn.residuals import RowSystem
 from double_pinn.settings import Regularizer, RunSettings
 
 DTYPES = {"fp32": np.float32, "fp64": np.float64}
+
+# Modules that decide the numbers, beside the network's, the optimisers' and the equation's.
+_NUMERICS = ("derivatives", "gram", "losses", "points", "residuals", "settings", "training")
 
 # Stretches of compiled iterations aim at this many seconds: short enough to answer a signal.
 _STRETCH_SECONDS = 2.0
@@ -48,6 +54,11 @@ class History:
         """Append one entry."""
         for name, value in values.items():
             self.columns.setdefault(name, []).append(value)
+
+    def drop_last(self):
+        """Remove the last entry."""
+        for column in self.columns.values():
+            column.pop()
 
     @property
     def last_iteration(self) -> int:
@@ -161,12 +172,21 @@ def train(
 
     Raises:
         TrainingInterruptedError: on SIGTERM or SIGINT, after a checkpoint was written.
-        DataError: if the checkpoints belong to other settings or cannot be read.
+        DataError: if the checkpoints belong to other settings, cannot be read or written, or are
+            in use by another process.
     """
-    trainer = Trainer(settings)
     started = time.monotonic()
+    folder = _folder(settings, seed, checkpoints) if checkpoints else None
+    with folder or contextlib.nullcontext():
+        trainer = Trainer(settings)
+        return _run(trainer, seed, folder, started, checkpoint_seconds, progress)
+
+
+def _run(trainer, seed, folder, started, checkpoint_seconds, progress) -> xr.Dataset:
+    settings = trainer.settings
     say = progress.say if progress else lambda message: None
-    state, at, folder = _start(trainer, settings, seed, checkpoints, say)
+    state, at = _start(trainer, seed, folder, say)
+    was_finished = at.stop_reason is not None
     before, saved = at.wall_time, time.monotonic()
     stretch = 1
 
@@ -192,10 +212,7 @@ def train(
             stretch = max(1, min(4 * stretch, int(_STRETCH_SECONDS / max(pace, 1e-9))))
             if not finite:
                 at.stop_reason = "non_finite_loss"
-                say(
-                    f"the loss is not finite after iteration {at.iteration + 1}: training stops "
-                    f"and keeps the state of iteration {at.iteration}"
-                )
+                say(_not_finite(at.iteration, float(state.value)))
             elif at.iteration < _next_log(settings, at):
                 _check(settings, at, float(state.value))
                 if progress:
@@ -212,34 +229,70 @@ def train(
     if at.history.last_iteration < at.iteration:
         _log(trainer, state, at, elapsed(), progress)
     at.wall_time = elapsed()
-    if folder:
-        # Kept until the netCDF is safe: the caller removes the folder.
+    if folder and not was_finished:
+        # Kept: the netCDF is not written yet, and a larger budget continues from here.
         save()
     say(f"{at.iteration:,} iterations, stopped by {at.stop_reason}")
     return _dataset(trainer, settings, seed, state, at)
 
 
-def _start(trainer, settings, seed, checkpoints, say):
-    state = trainer.init(trainer.network.init(seed))
-    if checkpoints is None:
-        return state, Progression(), None
+def _not_finite(iteration: int, loss: float) -> str:
+    if not math.isfinite(loss):
+        return f"the loss is not finite at iteration {iteration}: there is nothing to train"
+    return (
+        f"the loss is not finite at iteration {iteration + 1}: training stops and keeps the state "
+        f"of iteration {iteration}"
+    )
+
+
+def _folder(settings: RunSettings, seed: int, path: Path) -> CheckpointFolder:
     identity = settings.as_dict()
     # A larger budget continues a run; how the result is evaluated does not touch it.
     identity["stopping"].pop("max_iterations")
     identity.pop("evaluation")
-    folder = CheckpointFolder(
-        checkpoints, {**identity, "seed": seed, "backend": jax.default_backend()}
-    )
+    # The same settings under other code are another run.
+    code = code_digest(number_deciding_files(settings))
+    backend = jax.default_backend()
+    return CheckpointFolder(path, {**identity, "seed": seed, "backend": backend, "code": code})
+
+
+def number_deciding_files(settings: RunSettings) -> list[Path]:
+    """Return the source files of this package that decide the numbers of a run."""
+    package = Path(__file__).parent
+    equation = Path(sys.modules[type(settings.problem).__module__].__file__)
+    folders = [package / name for name in ("networks", "optimizers")]
+    return [
+        *(package / f"{name}.py" for name in _NUMERICS),
+        *(file for folder in folders for file in folder.glob("*.py")),
+        package / "problems" / "base.py",
+        equation,
+    ]
+
+
+def _start(trainer, seed, folder, say):
+    settings = trainer.settings
+    state = trainer.init(trainer.network.init(seed))
+    if folder is None:
+        return state, Progression()
+    if folder.warning:
+        say(folder.warning)
     found = folder.restore(state)
     if found is None:
-        return state, Progression(), folder
+        return state, Progression()
     for reason in found.skipped:
         say(f"a checkpoint is passed over: {reason}")
-    at = Progression.from_dict(found.progress)
+    at, budget = Progression.from_dict(found.progress), settings.stopping.max_iterations
+    if at.iteration > budget:
+        raise DataError(
+            f"{folder.folder} holds iteration {at.iteration}, beyond stopping.max_iterations = "
+            f"{budget}: raise it to continue, or remove the folder to start over"
+        )
     say(f"continues from iteration {at.iteration:,}")
-    if at.stop_reason == "max_iterations" and at.iteration < settings.stopping.max_iterations:
+    if at.stop_reason == "max_iterations" and at.iteration < budget:
         at.stop_reason = None
-    return jax.device_put(found.state), at, folder
+        if at.iteration % settings.logging.every:
+            at.history.drop_last()  # an entry that is there only because the run ended
+    return jax.device_put(found.state), at
 
 
 def _next_log(settings, at: Progression) -> int:

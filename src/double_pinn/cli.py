@@ -5,6 +5,7 @@ and imports its room then; figures and tables never import JAX.
 """
 
 import argparse
+import math
 import os
 import sys
 import traceback
@@ -22,9 +23,24 @@ def _role_and_path(text: str) -> tuple[str, Path]:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 0")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return value
 
 
@@ -39,7 +55,6 @@ def configure_jax(device: str, threads: int | None, x64: bool):
     Raises:
         DeviceError: if a GPU is asked for where JAX finds none.
     """
-    os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda"
     if device == "cpu" and threads:
         os.environ["NPROC"] = str(threads)
         if threads == 1:
@@ -47,13 +62,16 @@ def configure_jax(device: str, threads: int | None, x64: bool):
             os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     import jax
 
+    # The settings' room has imported JAX by now, so the variable JAX_PLATFORMS would come too late.
+    jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda")
     jax.config.update("jax_enable_x64", x64)
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # without any GPU plugin: an assertion
+        reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
         raise DeviceError(
-            f"--device {device}: JAX finds no such device ({str(error).splitlines()[0]}); "
-            "run with --device cpu, or install double-pinn[cuda] on a machine with a GPU"
+            f"--device {device}: JAX finds no such device{reason}; run with --device cpu, "
+            "or install double-pinn[cuda] on a machine with a GPU"
         ) from None
 
 
@@ -162,20 +180,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(
         "--checkpoint-seconds",
-        type=float,
+        type=_seconds,
         default=120.0,
         metavar="S",
         help="seconds between checkpoints (default: 120)",
     )
     sub.add_argument(
         "--progress-seconds",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="S",
         help="seconds between progress lines where there is no terminal",
     )
     sub.add_argument("--log", type=Path, help="also write the progress to this file")
-    sub.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+    sub.add_argument("--threads", type=_threads, help="CPU cores to use (default: all)")
     sub.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: cpu")
 
     sub = command("evaluate", _evaluate, "Compare the runs of a cell with the reference.")
@@ -183,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--reference", type=Path, required=True, help="netCDF of the reference")
     sub.add_argument("--runs", type=Path, nargs="+", required=True, help="netCDF, one a seed")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
-    sub.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+    sub.add_argument("--threads", type=_threads, help="CPU cores to use (default: all)")
 
     sub = command("figure", _figure, "Draw a figure of the paper from evaluated cells.")
     sub.add_argument("number", type=int, help="the paper's number of the figure")

@@ -1,8 +1,11 @@
 """Progress of a training job: a bar in place on a terminal, whole lines elsewhere."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
+
+from double_pinn.errors import DataError
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _WIDTH = 20
@@ -28,13 +31,20 @@ class Progress:
     """
 
     def __init__(self, label: str, total: int, *, log: Path | None = None, interval: float = 10.0):
-        """Open the log, if there is one, for appending: a resumed job continues its log."""
+        """Open the log, if there is one, for appending: a resumed job continues its log.
+
+        Raises:
+            DataError: if the log cannot be opened.
+        """
         self.label, self.total, self.interval = label, total, interval
         self._in_place = sys.stderr.isatty() and log is None
         self._log = None
         if log is not None:
-            Path(log).parent.mkdir(parents=True, exist_ok=True)
-            self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
+            try:
+                Path(log).parent.mkdir(parents=True, exist_ok=True)
+                self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
+            except OSError as error:
+                raise DataError(f"{log}: the log cannot be opened: {error.strerror}") from None
         self._last = -float("inf")
         self._marks: list[tuple[float, int]] = []
 
@@ -43,9 +53,19 @@ class Progress:
         if self._in_place:
             print("\r\033[K", end="", file=sys.stderr)
         line = f"{self.label}  {message}"
-        for stream in (sys.stderr, self._log):
-            if stream is not None:
-                print(line, file=stream, flush=True)
+        print(line, file=sys.stderr, flush=True)
+        if self._log is not None:
+            self._to_log(line)
+
+    def _to_log(self, line: str):
+        try:
+            print(line, file=self._log, flush=True)
+        except OSError as error:
+            # The training is worth more than its log.
+            log, self._log = self._log, None
+            with contextlib.suppress(OSError):
+                log.close()
+            self.say(f"{log.name}: the log cannot be written any more: {error.strerror}")
 
     def update(self, iteration: int, loss: float, test_loss: float | None, *, force=False):
         """Report where training stands; cheap enough for every call of the loop."""
@@ -74,5 +94,6 @@ class Progress:
         if self._in_place:
             print(file=sys.stderr)
         if self._log is not None:
-            self._log.close()
+            with contextlib.suppress(OSError):
+                self._log.close()
             self._log = None

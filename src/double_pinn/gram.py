@@ -30,12 +30,20 @@ class _Tiles(NamedTuple):
         places: points with a leading axis of tiles.
         scale: √(weight / n) of each row, 0 for the filling, shape (tiles, blocks, size).
         value_channels: 1 for the channels that carry a value (not a derivative), shape (C,).
+        active: for each block, the channels on which its rows depend; the cotangents of the others
+            vanish.
     """
 
     point_set: PointSet
     places: list
     scale: np.ndarray
     value_channels: np.ndarray
+    active: list[list[int]]
+
+    @property
+    def active_channels(self) -> list[int]:
+        """The active channels of all blocks, one after the other."""
+        return [c for channels in self.active for c in channels]
 
 
 class RowGram:
@@ -63,7 +71,11 @@ class RowGram:
             values = [k == 0 for plan in point_set.plans for k in range(len(plan))]
             self._sets.append(
                 _Tiles(
-                    point_set, places, scale.astype(system.dtype), np.asarray(values, system.dtype)
+                    point_set,
+                    places,
+                    scale.astype(system.dtype),
+                    np.asarray(values, system.dtype),
+                    point_set.active_channels(),
                 )
             )
         self.size = sum(tiles.scale.size for tiles in self._sets)
@@ -95,7 +107,8 @@ class RowGram:
     def _features(self, tiles: _Tiles, layers):
         """Return, with a leading axis of tiles, each layer's inputs and cotangents.
 
-        Inputs have shape (C·size, n_in), cotangents (blocks·C·size, n_out), weighted.
+        Inputs have shape (C·size, n_in); cotangents, weighted and of the active channels only,
+        (Σ active · size, n_out).
         """
         point_set, box = tiles.point_set, self.system.box
         n, dtype = tiles.scale.shape[-1], self.system.dtype
@@ -117,16 +130,24 @@ class RowGram:
                 (cotangents,) = pull(
                     [scale[k] if k == b else jnp.zeros(n, dtype) for k in range(len(rows))]
                 )
-                by_block.append([_points_first(parts) for parts in zip(*cotangents, strict=True)])
+                by_block.append(
+                    [
+                        _points_first(parts, tiles.active[b])
+                        for parts in zip(*cotangents, strict=True)
+                    ]
+                )
             outputs = [jnp.concatenate(parts) for parts in zip(*by_block, strict=True)]
             return inputs, outputs
 
         return jax.lax.map(of_tile, (tiles.places, tiles.scale))
 
 
-def _points_first(parts):
-    """Return (C, neurons, n) parts as one array of shape (ΣC · n, neurons)."""
-    return jnp.concatenate([jnp.swapaxes(p, 1, 2).reshape(-1, p.shape[1]) for p in parts])
+def _points_first(parts, channels=None):
+    """Return some channels of (C, neurons, n) parts as shape (channels · n, neurons)."""
+    stacked = jnp.swapaxes(jnp.concatenate(parts), 1, 2)
+    if channels is not None:
+        stacked = stacked[np.asarray(channels)]
+    return stacked.reshape(-1, stacked.shape[-1])
 
 
 def _fill(K, mine, theirs, *, same: bool):
@@ -153,15 +174,26 @@ def _fill(K, mine, theirs, *, same: bool):
 
 
 def _tile(tiles: _Tiles, features, others: _Tiles, other_features):
-    (_, blocks, n), (_, other_blocks, m) = tiles.scale.shape, others.scale.shape
+    n, m = tiles.scale.shape[-1], others.scale.shape[-1]
     c, e = tiles.value_channels.size, others.value_channels.size
     bias = tiles.value_channels[:, None, None, None] * others.value_channels[None, None, :, None]
-    total = 0.0
+    mine, theirs = tiles.active_channels, others.active_channels
+    totals = [0.0] * len(tiles.active)
     for a, d, other_a, other_d in zip(*features, *other_features, strict=True):
         inputs = (a @ other_a.T).reshape(c, n, e, m) + bias
-        outputs = (d @ other_d.T).reshape(blocks, c, n, other_blocks, e, m)
-        for k in range(c):
-            for q in range(e):
-                product = inputs[None, k, :, None, q, :] * outputs[:, k, :, :, q, :]
-                total = product + total
-    return total.reshape(blocks * n, other_blocks * m)
+        inputs = inputs[:, :, np.asarray(theirs), :]
+        outputs = (d @ other_d.T).reshape(len(mine), n, len(theirs), m)
+        products = iter(inputs[channel] * outputs[k] for k, channel in enumerate(mine))
+        for b, channels in enumerate(tiles.active):
+            for _ in channels:
+                totals[b] = totals[b] + next(products)
+    return jnp.concatenate([_sum_channels(total, others.active) for total in totals])
+
+
+def _sum_channels(total, active):
+    """Sum (n, Σ active, m) over each block's channels; the result has shape (n, blocks · m)."""
+    sums, k = [], 0
+    for channels in active:
+        sums.append(sum(total[:, k + i, :] for i in range(len(channels))))
+        k += len(channels)
+    return jnp.concatenate(sums, axis=1)

@@ -103,10 +103,9 @@ class Optimizer:
         name: ``lbfgs`` (compact form), ``optax_lbfgs`` or ``gauss_newton``.
         memory: pairs kept by L-BFGS (Appendix A: 100).
         max_line_search_steps: evaluations a line search may take (Optax's default: 20).
-        warmup_iterations: L-BFGS iterations after which ``gauss_newton`` may take over at the
-            latest; it takes over sooner where L-BFGS has become slow (see ``switch_decades``).
-        switch_decades: ``gauss_newton`` takes over when L-BFGS gained fewer decades of the loss
-            than this over the last tenth of its iterations.
+        warmup_iterations: L-BFGS iterations after which ``gauss_newton`` takes over at the latest.
+        switch_loss: ``gauss_newton`` takes over as soon as the loss is below this fraction of its
+            first value.
         acceleration: whether ``gauss_newton`` uses geodesic acceleration.
     """
 
@@ -114,7 +113,7 @@ class Optimizer:
     memory: int | None = None
     max_line_search_steps: int | None = None
     warmup_iterations: int | None = None
-    switch_decades: float | None = None
+    switch_loss: float | None = None
     acceleration: bool | None = None
 
     _DEFAULTS = {  # noqa: RUF012 - a constant, not a field: it has no annotation
@@ -124,7 +123,7 @@ class Optimizer:
             "memory": 100,
             "max_line_search_steps": 20,
             "warmup_iterations": 3000,
-            "switch_decades": 0.05,
+            "switch_loss": 1e-4,
             "acceleration": True,
         },
     }
@@ -145,7 +144,7 @@ class Optimizer:
         _check_count("optimizer.max_line_search_steps", self.max_line_search_steps)
         if self.name == "gauss_newton":
             _check_count("optimizer.warmup_iterations", self.warmup_iterations, least=0)
-            _check_number("optimizer.switch_decades", self.switch_decades, positive=False)
+            _check_number("optimizer.switch_loss", self.switch_loss, positive=False)
             if not isinstance(self.acceleration, bool):
                 _refuse("optimizer.acceleration", self.acceleration, "true or false is needed")
 
@@ -173,12 +172,19 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Logging:
-    """Iterations between two entries of the history (train and test losses)."""
+    """Iterations between two entries of the history (train and test losses).
+
+    Attributes:
+        every: of first-order steps.
+        every_second_order: of Gauss-Newton steps, which are dearer and go further.
+    """
 
     every: int = 100
+    every_second_order: int = 5
 
     def __post_init__(self):
-        _check_count("logging.every", self.every)
+        for f in fields(self):
+            _check_count(f"logging.{f.name}", getattr(self, f.name))
 
 
 @dataclass(frozen=True)

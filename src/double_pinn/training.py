@@ -21,7 +21,7 @@ from double_pinn.checkpoints import CheckpointFolder, code_digest
 from double_pinn.errors import DataError
 from double_pinn.losses import Objective, loss_terms, row_system
 from double_pinn.networks.mlp import FlatMLP
-from double_pinn.optimizers import StepState, make_stepper
+from double_pinn.optimizers import FIRST_ORDER, StepState, make_stepper
 from double_pinn.points import test_points, training_points
 from double_pinn.progress import Progress
 from double_pinn.residuals import RowSystem
@@ -72,6 +72,7 @@ class Progression:
 
     Attributes:
         iteration: iterations done.
+        phase: of the optimiser: first or second order.
         history: entries so far.
         checked_loss: objective at the last look of the stopping rule.
         wall_time: seconds, accumulated over restarts.
@@ -79,6 +80,7 @@ class Progression:
     """
 
     iteration: int = 0
+    phase: int = FIRST_ORDER
     history: History = field(default_factory=History)
     checked_loss: float | None = None
     wall_time: float = 0.0
@@ -126,12 +128,16 @@ class Trainer:
 
         Returns:
             ``(state, taken, finite)``: the last finite state, the steps taken, and whether the
-            next one would have been finite.
+            next one would have been finite. Fewer steps are taken where the optimiser stalls or
+            changes its phase.
         """
 
+        phase = state.phase
+
         def proceed(carry):
-            _, taken, finite = carry
-            return finite & (taken < count)
+            state, taken, finite = carry
+            # A change of phase ends the stretch, because it changes when to log.
+            return finite & ~state.stalled & (state.phase == phase) & (taken < count)
 
         def body(carry):
             state, taken, _ = carry
@@ -142,7 +148,7 @@ class Trainer:
                 parameters=jnp.where(finite, new.parameters, state.parameters),
                 value=jnp.where(finite, new.value, state.value),
             )
-            return kept, taken + finite, finite
+            return kept, taken + (finite & ~new.stalled), finite
 
         start = (state, jnp.zeros((), jnp.int32), jnp.isfinite(state.value))
         return jax.lax.while_loop(proceed, body, start)
@@ -207,12 +213,15 @@ def _run(trainer, seed, folder, started, checkpoint_seconds, progress) -> xr.Dat
             begun = time.monotonic()
             state, taken, finite = trainer.advance(state, count)
             taken, finite = int(taken), bool(finite)
-            at.iteration += taken
+            at.iteration, at.phase = at.iteration + taken, int(state.phase)
             pace = (time.monotonic() - begun) / max(taken, 1)
             stretch = max(1, min(4 * stretch, int(_STRETCH_SECONDS / max(pace, 1e-9))))
             if not finite:
                 at.stop_reason = "non_finite_loss"
                 say(_not_finite(at.iteration, float(state.value)))
+            elif bool(state.stalled):
+                at.stop_reason = "no_decrease"
+                say(f"rounding leaves no step that lowers the loss after iteration {at.iteration}")
             elif at.iteration < _next_log(settings, at):
                 _check(settings, at, float(state.value))
                 if progress:
@@ -273,12 +282,12 @@ def _start(trainer, seed, folder, say):
     settings = trainer.settings
     state = trainer.init(trainer.network.init(seed))
     if folder is None:
-        return state, Progression()
+        return state, Progression(phase=int(state.phase))
     if folder.warning:
         say(folder.warning)
     found = folder.restore(state)
     if found is None:
-        return state, Progression()
+        return state, Progression(phase=int(state.phase))
     for reason in found.skipped:
         say(f"a checkpoint is passed over: {reason}")
     at, budget = Progression.from_dict(found.progress), settings.stopping.max_iterations
@@ -296,7 +305,8 @@ def _start(trainer, seed, folder, say):
 
 
 def _next_log(settings, at: Progression) -> int:
-    last, every = at.history.last_iteration, settings.logging.every
+    last, logging = at.history.last_iteration, settings.logging
+    every = logging.every if at.phase == FIRST_ORDER else logging.every_second_order
     upcoming = 0 if last < 0 else (last // every + 1) * every
     return min(upcoming, settings.stopping.max_iterations)
 

@@ -7,9 +7,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from double_pinn.errors import SettingsError
+from double_pinn.gram import RowGram
 from double_pinn.losses import Objective
+from double_pinn.optimizers.gauss_newton import first_damping, gauss_newton_step
 from double_pinn.optimizers.lbfgs import lbfgs
 from double_pinn.settings import Optimizer
+
+FIRST_ORDER, SECOND_ORDER = 0, 1
 
 
 class StepState(NamedTuple):
@@ -18,8 +23,10 @@ class StepState(NamedTuple):
     Attributes:
         parameters: flat parameters, shape (n,).
         value: objective there, scalar.
-        gradient: gradient there, shape (n,).
-        evaluations: value-and-gradient evaluations so far, int32 scalar.
+        gradient: gradient there, shape (n,); not kept up by second-order steps.
+        evaluations: evaluations of the objective so far, int32 scalar.
+        stalled: whether the last step found no decrease, and the next would find none either.
+        phase: whether the next step is of first (0) or second order (1), int32 scalar.
         inner: the optimiser's own state.
     """
 
@@ -27,6 +34,8 @@ class StepState(NamedTuple):
     value: Any
     gradient: Any
     evaluations: Any
+    stalled: Any
+    phase: Any
     inner: Any
 
 
@@ -43,15 +52,26 @@ class Stepper(NamedTuple):
 
 
 def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
-    """Return the optimiser that the settings name, bound to an objective."""
-    options = {"memory_size": optimizer.memory}
+    """Return the optimiser that the settings name, bound to an objective.
+
+    Raises:
+        SettingsError: if ``gauss_newton`` is asked to minimise what is not a sum of squared rows.
+    """
+    memory, most = optimizer.memory, optimizer.max_line_search_steps
     if optimizer.name == "optax_lbfgs":
         search = optax.scale_by_zoom_linesearch(
-            max_linesearch_steps=optimizer.max_line_search_steps, initial_guess_strategy="one"
+            max_linesearch_steps=most, initial_guess_strategy="one"
         )
-        return optax_stepper(optax.lbfgs(linesearch=search, **options), objective)
-    options["max_linesearch_steps"] = optimizer.max_line_search_steps
-    return optax_stepper(lbfgs(**options), objective)
+        return optax_stepper(optax.lbfgs(memory_size=memory, linesearch=search), objective)
+    first = optax_stepper(lbfgs(memory, most), objective)
+    if optimizer.name == "lbfgs":
+        return first
+    if objective.regularizer.name in ("l1", "l2"):
+        raise SettingsError(
+            f"regularizer.name is {objective.regularizer.name!r}: optimizer gauss_newton works on "
+            "rows; choose none, double or gpinn, or the optimizer lbfgs"
+        )
+    return _gauss_newton_stepper(optimizer, objective, first)
 
 
 def optax_stepper(transformation, objective) -> Stepper:
@@ -60,8 +80,16 @@ def optax_stepper(transformation, objective) -> Stepper:
 
     def init(parameters):
         value, gradient = value_and_grad(parameters)
-        state = transformation.init(parameters)
-        return StepState(parameters, value, gradient, jnp.ones((), jnp.int32), state)
+        inner = transformation.init(parameters)
+        return StepState(
+            parameters,
+            value,
+            gradient,
+            evaluations=jnp.ones((), jnp.int32),
+            stalled=jnp.zeros((), bool),
+            phase=jnp.full((), FIRST_ORDER, jnp.int32),
+            inner=inner,
+        )
 
     def step(state):
         updates, inner = transformation.update(
@@ -72,13 +100,90 @@ def optax_stepper(transformation, objective) -> Stepper:
             grad=state.gradient,
             value_fn=objective,
         )
+        # The first failed search empties the memory; steepest descent failing too is the end.
+        rates = [optax.tree.get(s, "learning_rate") for s in (state.inner, inner)]
         searched = optax.tree.get(inner, "info").num_linesearch_steps
-        return StepState(
-            optax.apply_updates(state.parameters, updates),
-            optax.tree.get(inner, "value"),
-            optax.tree.get(inner, "grad"),
-            state.evaluations + searched.astype(jnp.int32),
-            inner,
+        return state._replace(
+            parameters=optax.apply_updates(state.parameters, updates),
+            value=optax.tree.get(inner, "value"),
+            gradient=optax.tree.get(inner, "grad"),
+            evaluations=state.evaluations + searched.astype(jnp.int32),
+            stalled=(rates[0] == 0) & (rates[1] == 0),
+            inner=inner,
         )
+
+    return Stepper(init, step)
+
+
+class GaussNewtonState(NamedTuple):
+    """State of the schedule L-BFGS, then Gauss-Newton.
+
+    Attributes:
+        first: state of L-BFGS.
+        count: steps so far, int32 scalar.
+        marked: objective at the last look of the switching rule, scalar.
+        damping: relative damping of the next Gauss-Newton step, scalar.
+    """
+
+    first: Any
+    count: Any
+    marked: Any
+    damping: Any
+
+
+# Iterations between two looks of the switching rule.
+_LOOK_EVERY = 100
+
+
+def _gauss_newton_stepper(optimizer: Optimizer, objective: Objective, first: Stepper) -> Stepper:
+    """L-BFGS from the fresh network, Gauss-Newton once L-BFGS has become slow.
+
+    The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
+    ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after
+    ``warmup_iterations``.
+    """
+    gram = RowGram(objective.network, objective.system)
+
+    def init(parameters):
+        state = first.init(parameters)
+        inner = GaussNewtonState(
+            state.inner,
+            count=jnp.zeros((), jnp.int32),
+            marked=state.value,
+            damping=first_damping(parameters.dtype),
+        )
+        phase = SECOND_ORDER if optimizer.warmup_iterations == 0 else FIRST_ORDER
+        return state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
+
+    def first_order(state):
+        inner = state.inner
+        new = first.step(state._replace(inner=inner.first))
+        count = inner.count + 1
+        low = (count % _LOOK_EVERY == 0) & (new.value < optimizer.switch_loss * inner.marked)
+        over = low | new.stalled | (count >= optimizer.warmup_iterations)
+        return new._replace(
+            stalled=jnp.zeros((), bool),
+            phase=jnp.where(over, SECOND_ORDER, FIRST_ORDER).astype(jnp.int32),
+            inner=inner._replace(first=new.inner, count=count),
+        )
+
+    def second_order(state):
+        trial = gauss_newton_step(
+            gram,
+            state.parameters,
+            state.value,
+            state.inner.damping,
+            acceleration=optimizer.acceleration,
+        )
+        return state._replace(
+            parameters=trial.parameters,
+            value=trial.value,
+            evaluations=state.evaluations + trial.trials,
+            stalled=~trial.accepted,
+            inner=state.inner._replace(count=state.inner.count + 1, damping=trial.damping),
+        )
+
+    def step(state):
+        return jax.lax.cond(state.phase == FIRST_ORDER, first_order, second_order, state)
 
     return Stepper(init, step)

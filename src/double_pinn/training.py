@@ -131,7 +131,6 @@ class Trainer:
             next one would have been finite. Fewer steps are taken where the optimiser stalls or
             changes its phase.
         """
-
         phase = state.phase
 
         def proceed(carry):

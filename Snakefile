@@ -1,0 +1,60 @@
+# PINN failure modes are overfitting (arXiv:2605.30910), from one command: snakemake --cores 2
+#
+# From configuration to pixels, for figure 6 (every arrow is a file or a folder that you can open):
+#
+#   config/config.yaml               the settings          config/experiments.csv   the cells: rows
+#     |                                                      that say `figure6:ROLE` are shown there
+#     +-> results/{scale}/settings/  settings.smk   the slice of the settings of each job
+#     +-> results/{scale}/reference/ reference.smk  the solution of each equation
+#     +-> results/{scale}/runs/      train.smk      one training job for each cell and seed
+#     +-> results/{scale}/evaluation/evaluate.smk   all seeds of a cell against the solution
+#     +-> results/{scale}/figures/   figures.smk    src/double_pinn/figures/figure6.py draws them
+#     +-> results/{scale}/tables/    tables.smk     beside the published numbers
+#
+# Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml)
+# Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name)
+
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    scale=config["scale"],
+    cell=any_of(CELLS),
+    equation=any_of(config["equations"]),
+    seed="[0-9]+",
+
+
+include: "workflow/rules/settings.smk"
+include: "workflow/rules/reference.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
+
+
+localrules:
+    all,
+    train,
+    evaluations,
+    figures,
+    tables,
+    write_settings,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.evaluations.input,
+        rules.figures.input,
+        rules.tables.input,

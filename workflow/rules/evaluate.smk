@@ -1,0 +1,39 @@
+# All seeds of a cell against the solution: what figures and tables read, and nothing else.
+
+
+rule evaluations:
+    input:
+        expand(
+            "results/{scale}/evaluation/{cell}.nc",
+            scale=config["scale"],
+            cell=CELLS,
+        ),
+
+
+rule evaluate_cell:
+    input:
+        settings="results/{scale}/settings/evaluate/{cell}.json",
+        reference=collect(
+            "results/{{scale}}/reference/{equation}.nc",
+            equation=lookup(query="cell == '{cell}'", cols="equation", within=EXPERIMENTS),
+        ),
+        runs=expand(
+            "results/{{scale}}/runs/{{cell}}/seed{seed}.nc",
+            seed=config["seeds"],
+        ),
+        code=library_files("evaluation", "predict"),
+    output:
+        "results/{scale}/evaluation/{cell}.nc",
+    log:
+        "results/{scale}/logs/evaluation/{cell}.log",
+    benchmark:
+        "results/{scale}/benchmarks/evaluation/{cell}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        runtime=other_runtime,
+        mem_mb=other_memory,
+    shell:
+        "double-pinn evaluate --settings {input.settings} --reference {input.reference}"
+        " --runs {input.runs} --output {output} --threads {threads} > {log} 2>&1"

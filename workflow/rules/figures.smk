@@ -1,0 +1,48 @@
+# Figure N shows the cells whose `used_in` says `figureN:ROLE`; src/double_pinn/figures/figureN.py
+# draws them. One rule for each number, named draw_figureN, because each has a caption of its own.
+
+
+rule figures:
+    input:
+        expand(
+            "results/{scale}/figures/figure{number}.{format}",
+            scale=config["scale"],
+            number=numbers_of("figure"),
+            format=["pdf", "png"],
+        ),
+
+
+for number in numbers_of("figure"):
+
+    rule:
+        name:
+            f"draw_figure{number}"
+        input:
+            evaluations=evaluations_of(f"figure{number}"),
+            code=library_files(
+                f"figures/figure{number}",
+                "figures/panels",
+                "figures/style",
+                "figures/wording",
+            ),
+        output:
+            pdf=f"results/{{scale}}/figures/figure{number}.pdf",
+            png=report(
+                f"results/{{scale}}/figures/figure{number}.png",
+                caption=f"../report/figure{number}.rst",
+                category="Figures",
+                labels={"figure": f"{number}", "scale": "{scale}"},
+            ),
+        log:
+            f"results/{{scale}}/logs/figures/figure{number}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            runtime=other_runtime,
+            mem_mb=other_memory,
+        params:
+            number=number,
+            cells=roles_of(f"figure{number}"),
+        shell:
+            "double-pinn figure {params.number} {params.cells}"
+            " --output {output.pdf} {output.png} > {log} 2>&1"

@@ -1,0 +1,43 @@
+# Table N shows the cells whose `used_in` says `tableN:EQUATION/ROW`, beside the published numbers.
+
+
+rule tables:
+    input:
+        expand(
+            "results/{scale}/tables/table{number}.{format}",
+            scale=config["scale"],
+            number=numbers_of("table"),
+            format=["csv", "md", "tex"],
+        ),
+
+
+for number in numbers_of("table"):
+
+    rule:
+        name:
+            f"write_table{number}"
+        input:
+            evaluations=evaluations_of(f"table{number}"),
+            published=config["published"],
+            code=library_files("tables", "figures/wording"),
+        output:
+            csv=report(
+                f"results/{{scale}}/tables/table{number}.csv",
+                caption=f"../report/table{number}.rst",
+                category="Tables",
+                labels={"table": f"{number}", "scale": "{scale}"},
+            ),
+            md=f"results/{{scale}}/tables/table{number}.md",
+            tex=f"results/{{scale}}/tables/table{number}.tex",
+        log:
+            f"results/{{scale}}/logs/tables/table{number}.log",
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            runtime=other_runtime,
+            mem_mb=other_memory,
+        params:
+            cells=roles_of(f"table{number}"),
+        shell:
+            "double-pinn table {params.cells} --published {input.published}"
+            " --output {output.csv} {output.md} {output.tex} > {log} 2>&1"

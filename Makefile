@@ -1,0 +1,59 @@
+# make run    environment, then the laptop scale      make test   environment, then every check
+# make smoke  environment, then the smoke scale       make paper  environment, then the paper scale
+# make report an HTML report of what the laptop scale gave (SCALE=smoke or paper: of that scale)
+# make lock   resolve the versions again (needs uv)   make clean  remove environment and caches
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CORES ?= all
+SCALE ?= laptop
+VENV := .venv
+LOCK := envs/requirements.txt
+STAMP := $(VENV)/.installed
+SNAKEFILES := Snakefile workflow/rules
+
+# Commands of the environment come first; jobs find `double-pinn` there too.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+SNAKEMAKE := snakemake --cores $(CORES)
+overlay = $(if $(filter laptop,$(1)),,--configfile config/$(1).yaml)
+
+.PHONY: run smoke paper report test environment lock clean
+
+run: environment
+	$(SNAKEMAKE)
+
+smoke paper: environment
+	$(SNAKEMAKE) $(call overlay,$@)
+
+report: environment
+	$(SNAKEMAKE) $(call overlay,$(SCALE)) --report results/$(SCALE)/report.html
+
+test: environment
+	ruff check .
+	ruff format --check .
+	snakefmt --check --line-length 100 $(SNAKEFILES)
+	snakemake --lint
+	python -m pytest
+
+environment: $(STAMP)
+
+$(STAMP): $(LOCK) pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  f"error: Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:
+	@command -v uv > /dev/null || { echo "error: make lock needs uv (pip install uv)" >&2; exit 1; }
+	uv pip compile pyproject.toml envs/build.in --extra workflow --extra slurm --extra test \
+	  --universal --python-version 3.11 --fork-strategy fewest --upgrade --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $(LOCK)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	find src tests workflow -name __pycache__ -prune -exec rm -rf {} +

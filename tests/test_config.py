@@ -1,0 +1,332 @@
+"""The configuration: what is refused, and how it becomes the settings of a job.
+
+The helpers of workflow/rules/common.smk are plain Python: they run here without Snakemake.
+"""
+
+import copy
+import csv
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+from double_pinn.settings import settings_from_dict
+
+ROOT = Path(__file__).parents[1]
+COMMON = ROOT / "workflow" / "rules" / "common.smk"
+CODE = compile(COMMON.read_text(), COMMON, "exec")
+SCALES = ("laptop", "smoke", "paper", "sweep")
+
+
+def read_config(scale):
+    """Return the configuration of a scale, merged as Snakemake does it."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    if scale != "laptop":
+        overlay = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
+        update_config(config, overlay)
+    return config
+
+
+CONFIGS = {scale: read_config(scale) for scale in SCALES}
+
+
+def load(config):
+    """Run common.smk for a configuration and return its names."""
+    names = {"config": copy.deepcopy(config), "workflow": SimpleNamespace(basedir=ROOT)}
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        exec(CODE, names)
+    finally:
+        os.chdir(before)
+    return SimpleNamespace(**names)
+
+
+def refusal(config):
+    with pytest.raises(WorkflowError) as caught:
+        load(config)
+    return str(caught.value)
+
+
+def replaced(config, path, value):
+    """Return a copy of the configuration with one value put in its place."""
+    config = copy.deepcopy(config)
+    section = config
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    return config
+
+
+def paths_to(config, kind, prefix=()):
+    """Return the paths to all values of a type."""
+    found = [prefix] if isinstance(config, kind) and not isinstance(config, bool) else []
+    if isinstance(config, dict):
+        for key, value in config.items():
+            found += paths_to(value, kind, (*prefix, key))
+    return found
+
+
+SECTIONS = paths_to(CONFIGS["laptop"], dict)
+COUNTS = [path for path in paths_to(CONFIGS["laptop"], int) if path[-1] != "seed"]
+FREE = [("equations",), ("iterations", "cells"), ("resources", "train", "cells")]
+CLOSED = [p for p in SECTIONS if p not in FREE and p[:1] != ("equations",)]
+
+
+# --- What is refused ---
+
+
+@given(st.sampled_from(CLOSED), st.from_regex(r"[a-z]{3,12}", fullmatch=True))
+def test_an_unknown_key_is_refused_and_named(path, key):
+    key = f"zz_{key}"
+    message = refusal(replaced(CONFIGS["laptop"], (*path, key), 1))
+    assert ".".join((*path, key)) in message
+
+
+@given(
+    st.sampled_from(COUNTS),
+    st.one_of(
+        st.integers(max_value=0),
+        st.booleans(),
+        st.text(),
+        st.none(),
+        st.just(20.0),
+        st.lists(st.integers()),
+    ),
+)
+def test_a_count_must_be_a_positive_integer(path, value):
+    zero_is_fine = path[-1] in ("warmup_iterations", "switch_decades") and value == 0
+    if zero_is_fine and not isinstance(value, bool):
+        return
+    message = refusal(replaced(CONFIGS["laptop"], path, value))
+    assert ".".join(path) in message
+
+
+@given(st.sampled_from(["l2", "l1", "double", "gpinn"]), st.floats(max_value=0))
+def test_a_weight_must_be_positive(name, weight):
+    message = refusal(replaced(CONFIGS["laptop"], ("regularizers", name), weight))
+    assert f"regularizers.{name}" in message
+
+
+@given(
+    st.sampled_from(sorted(CONFIGS["laptop"]["equations"])),
+    st.sampled_from(["x_range", "t_range"]),
+    st.lists(st.floats(allow_nan=True), min_size=2, max_size=2),
+)
+def test_a_domain_must_have_a_finite_positive_width(equation, key, interval):
+    config = replaced(CONFIGS["laptop"], ("equations", equation, key), interval)
+    low, high = interval
+    if float("-inf") < low < high < float("inf"):
+        parameters = load(config).equation_settings(equation)["parameters"]
+        assert parameters[key] == interval
+    else:
+        assert f"equations.{equation}.{key}" in refusal(config)
+
+
+@pytest.mark.parametrize("path", [path for path in SECTIONS if path not in FREE and len(path) == 1])
+def test_a_missing_section_is_named(path):
+    config = copy.deepcopy(CONFIGS["laptop"])
+    del config[path[0]]
+    assert f"{path[0]}: missing" in refusal(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        (("seeds",), [], "seeds"),
+        (("seeds",), [0, 0], "seeds"),
+        (("seeds",), [-1], "seeds.0"),
+        (("device",), "tpu", "device"),
+        (("scale",), "Laptop!", "scale"),
+        (("equations", "burgers"), {"nu": 1.0}, "equations.burgers"),
+        (("evaluation", "grid", "burgers"), {"nx": 9, "nt": 9}, "evaluation.grid.burgers"),
+        (("iterations", "cells", "nobody"), 10, "nobody"),
+        (("stopping", "tolerance"), -1.0, "stopping.tolerance"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_key(path, value, key):
+    assert key in refusal(replaced(CONFIGS["laptop"], path, value))
+
+
+# --- The table of experiments ---
+
+
+def load_table(tmp_path, change):
+    """Load the configuration with a table in which ``change(rows)`` was made."""
+    with open(ROOT / "config" / "experiments.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    change(rows)
+    path = tmp_path / "experiments.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), extrasaction="raise", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return load({**CONFIGS["laptop"], "experiments": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("cell", "Not A Name"),
+        ("cell", "convection_double_fp32"),
+        ("equation", "burgers"),
+        ("regularizer", "dropout"),
+        ("weight", "1e-3"),  # the first row has no regulariser
+        ("precision", "fp16"),
+        ("nx", "-20"),
+        ("nt", "20.5"),
+        ("edge", ""),
+        ("optimizer", "adam"),
+        ("used_in", "figure1"),
+        ("scales", ""),
+        ("colour", "red"),
+    ],
+)
+def test_a_bad_row_is_refused_by_line_and_column(tmp_path, column, value):
+    def change(rows):
+        for row in rows:
+            row.setdefault(column, "")
+        rows[0][column] = value
+
+    with pytest.raises(WorkflowError, match=rf"experiments\.csv, line [23] .*: {column}: "):
+        load_table(tmp_path, change)
+
+
+def test_a_role_is_played_by_one_cell(tmp_path):
+    def change(rows):
+        rows[1]["used_in"] = rows[0]["used_in"]
+
+    with pytest.raises(WorkflowError, match="figure1:none is already taken"):
+        load_table(tmp_path, change)
+
+
+def test_a_weight_in_the_table_wins():
+    names = load(CONFIGS["sweep"])
+    for cell, row in names.CELLS.items():
+        assert names.train_settings(cell)["regularizer"]["weight"] == row["weight"]
+
+
+# --- The settings of a job ---
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_cell_has_settings_that_the_library_takes(scale):
+    names = load(CONFIGS[scale])
+    for cell in names.CELLS:
+        for stage in ("train", "evaluate"):
+            text = names.settings_json(SimpleNamespace(stage=stage, name=cell))
+            settings = settings_from_dict(json.loads(text))
+            assert settings.cell == cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ("convection_double_fp64", 800),
+        ("reaction_double_fp64", 456),
+        ("wave_double_fp64", 444),
+        ("allen_cahn_double_fp64", 4396),
+        ("convection_none_fp64_dense", 10403),
+        ("reaction_none_fp64_dense", 10403),
+        ("wave_none_fp64_dense", 10504),
+        ("allen_cahn_none_fp64_dense", 10504),
+    ],
+)
+def test_the_points_of_table_1_are_those_of_the_paper(cell, count):
+    settings = settings_from_dict(load(CONFIGS["paper"]).evaluate_settings(cell))
+    assert settings.collocation_count == count
+    assert settings.stopping.max_iterations == 1_000_000
+    assert settings.optimizer.memory == 100
+
+
+@given(st.one_of(st.none(), st.integers(2, 300)), st.one_of(st.none(), st.integers(2, 300)))
+def test_a_limit_on_points_only_takes_away(grid, edge):
+    config = {**CONFIGS["laptop"], "points_limit": {"grid": grid, "edge": edge}}
+    names = load(config)
+    for cell, row in names.CELLS.items():
+        points = names.train_settings(cell)["points"]
+        assert points["nx"] == (row["nx"] if grid is None else min(row["nx"], grid))
+        assert points["nt"] == (row["nt"] if grid is None else min(row["nt"], grid))
+        assert points["edge"] == (row["edge"] if edge is None else min(row["edge"], edge))
+
+
+@given(st.sampled_from(sorted(load(CONFIGS["laptop"]).CELLS)), st.integers(1, 10**7))
+def test_the_budget_of_a_cell_touches_no_other_cell(cell, budget):
+    before = load(CONFIGS["laptop"])
+    after = load(replaced(CONFIGS["laptop"], ("iterations", "cells", cell), budget))
+    assert after.train_settings(cell)["stopping"]["max_iterations"] == budget
+    for other in set(before.CELLS) - {cell}:
+        assert after.train_settings(other) == before.train_settings(other)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("seeds",), [7, 8]),
+        (("device",), "gpu"),
+        (("evaluation", "residual_points"), 50),
+        (("resources", "train", "default"), {"runtime": 1, "mem_mb": 1}),
+    ],
+)
+def test_training_is_told_only_what_changes_its_numbers(path, value):
+    before, after = load(CONFIGS["laptop"]), load(replaced(CONFIGS["laptop"], path, value))
+    for cell in before.CELLS:
+        assert after.train_settings(cell) == before.train_settings(cell)
+
+
+@given(st.integers(1, 5))
+def test_resources_grow_with_every_attempt(attempt):
+    names = load(CONFIGS["paper"])
+    for cell in names.CELLS:
+        job = SimpleNamespace(cell=cell)
+        assert names.train_runtime(job, attempt) == attempt * names.train_runtime(job, 1) > 0
+        assert names.train_memory(job, attempt) == attempt * names.train_memory(job, 1) > 0
+
+
+# --- Checkpoints ---
+
+
+def checkpoint_folder(config, code=(), cell="wave_double_fp64"):
+    job = SimpleNamespace(scale=config["scale"], cell=cell, seed="0")
+    return load(config).checkpoint_folder(job, SimpleNamespace(code=code))
+
+
+def test_a_higher_budget_continues_from_the_same_checkpoints():
+    longer = replaced(CONFIGS["laptop"], ("iterations", "default"), 10**6)
+    assert checkpoint_folder(longer) == checkpoint_folder(CONFIGS["laptop"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("regularizers", "double"), 0.25),
+        (("network", "width"), 7),
+        (("equations", "wave", "beta"), 2.0),
+        (("stopping", "check_every"), 7),
+    ],
+)
+def test_other_settings_have_checkpoints_of_their_own(path, value):
+    other = replaced(CONFIGS["laptop"], path, value)
+    assert checkpoint_folder(other) != checkpoint_folder(CONFIGS["laptop"])
+
+
+def test_other_code_has_checkpoints_of_its_own(tmp_path):
+    folders = []
+    for number, text in enumerate(
+        [
+            "def f(x):\n    return x + 1\n",
+            'def f(x):\n    """One more."""\n    return x + 1  # that is it\n',
+            "def f(x):\n    return x + 2\n",
+        ]
+    ):
+        path = tmp_path / f"{number}.py"
+        path.write_text(text)
+        folders.append(checkpoint_folder(CONFIGS["laptop"], code=[path]))
+    assert folders[0] == folders[1] != folders[2]

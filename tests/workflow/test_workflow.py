@@ -1,0 +1,380 @@
+"""The workflow in Snakemake's hands: what it plans, refuses, writes and reruns."""
+
+import ast
+import csv
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SMOKE = "config/smoke.yaml"
+FIGURES = (1, 3, 4, 5, 6)
+SEEDS = {"smoke": {0}, "laptop": {0}, "paper": {0, 1, 2, 3, 4}, "sweep": {0}}
+
+
+def read_table(path=ROOT / "config" / "experiments.csv"):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cells_of(scale, **columns):
+    """Return the names of the cells of a scale whose columns have these values."""
+    return {
+        row["cell"]
+        for row in read_table()
+        if scale in row["scales"].split() and all(row[k] == v for k, v in columns.items())
+    }
+
+
+def trained(jobs):
+    """Return {(cell, seed)} of the training jobs in a plan."""
+    return {
+        (job.wildcards["cell"], int(job.wildcards["seed"]))
+        for job in jobs
+        if job.rule == "train_network"
+    }
+
+
+def rules_of(jobs):
+    return {job.rule for job in jobs}
+
+
+# --- What it plans ---
+
+
+@pytest.mark.parametrize("scale", ["laptop", "smoke", "paper", "sweep"])
+def test_a_scale_plans_every_cell_and_seed(checkout, scale):
+    overlay = [] if scale == "laptop" else ["--configfile", f"config/{scale}.yaml"]
+    jobs = checkout.plan(*overlay)
+    cells = cells_of(scale)
+    assert cells
+    assert trained(jobs) == {(cell, seed) for cell in cells for seed in SEEDS[scale]}
+    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells
+    shown = set() if scale == "sweep" else {f"draw_figure{n}" for n in FIGURES} | {"write_table1"}
+    assert rules_of(jobs) >= shown
+    assert {j.wildcards["scale"] for j in jobs} == {scale}
+
+
+def test_smoke_has_every_cell_of_the_paper():
+    assert cells_of("smoke") == cells_of("paper")
+    assert cells_of("laptop") <= cells_of("smoke")
+
+
+def test_a_target_plans_its_part_only(checkout):
+    assert rules_of(checkout.plan("train")) == {"write_settings", "train_network"}
+    (drawn,) = [j for j in checkout.plan("results/laptop/figures/figure1.png") if "draw" in j.rule]
+    assert drawn.rule == "draw_figure1"
+
+
+# --- What it refuses ---
+
+
+def refusal(checkout, *arguments):
+    done = checkout.snakemake("--dry-run", *arguments)
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("overlay", "key"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"network": {"width": 0}}, "network.width"),
+        ({"network": {"depth": 4}}, "network.depth"),
+        ({"iterations": {"default": -5}}, "iterations.default"),
+        ({"iterations": {"cells": {"nobody": 5}}}, "nobody"),
+        ({"equations": {"burgers": {"nu": 0.01}}}, "equations.burgers"),
+        ({"equations": {"wave": {"x_range": [1.0, 1.0]}}}, "equations.wave.x_range"),
+        ({"regularizers": {"l3": 1e-3}}, "regularizers.l3"),
+        ({"scale": "nowhere"}, "scale"),
+    ],
+)
+def test_a_bad_configuration_is_refused_by_key(checkout, overlay, key):
+    assert key in refusal(checkout, "--configfile", checkout.overlay(overlay, "bad.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("equation", "burgers"),
+        ("regularizer", "dropout"),
+        ("precision", "fp16"),
+        ("optimizer", "adam"),
+        ("nx", "0"),
+    ],
+)
+def test_a_bad_row_is_refused_by_file_cell_and_column(checkout, column, value):
+    rows = read_table()
+    rows[0][column] = value
+    with open(checkout.path / "bad.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    message = refusal(checkout, "--config", "experiments=bad.csv")
+    for part in ("bad.csv", "line 2", rows[0]["cell"], column, value):
+        assert part in message
+
+
+def test_a_missing_file_is_named(checkout):
+    assert "none.csv" in refusal(checkout, "--config", "experiments=none.csv")
+
+
+# --- What it writes ---
+
+
+def test_smoke_writes_every_file_of_the_chain(smoke):
+    results = smoke.path / "results" / "smoke"
+    expected = [f"figures/figure{n}.{kind}" for n in FIGURES for kind in ("pdf", "png")]
+    expected += [f"tables/table1.{kind}" for kind in ("csv", "md", "tex")]
+    expected += [f"evaluation/{cell}.nc" for cell in cells_of("smoke")]
+    expected += [f"runs/{cell}/seed0.nc" for cell in cells_of("smoke")]
+    for name in expected:
+        assert (results / name).stat().st_size > 0, name
+    for number in FIGURES:
+        assert (results / f"figures/figure{number}.png").read_bytes().startswith(b"\x89PNG")
+        assert (results / f"figures/figure{number}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_smoke_runs_open_with_plain_xarray(smoke):
+    for cell in cells_of("smoke"):
+        with xr.open_dataset(smoke.path / f"results/smoke/runs/{cell}/seed0.nc") as run:
+            assert run.attrs["cell"] == cell
+            assert int(run.attrs["seed"]) == 0
+            assert {"train_loss", "test_loss", "objective", "penalty"} <= set(run.data_vars)
+            assert run["train_loss"].dims == ("iteration",)
+            assert np.isfinite(run["train_loss"]).all()
+            assert run["iteration"][-1] == run.attrs["iterations_run"] <= 20
+            settings = json.loads(run.attrs["settings"])
+            assert settings["cell"] == cell
+            assert settings["network"] == {"hidden_layers": 2, "width": 16}
+
+
+def test_smoke_evaluations_open_with_plain_xarray(smoke):
+    for cell in cells_of("smoke"):
+        path = smoke.path / "results" / "smoke" / "evaluation" / f"{cell}.nc"
+        with xr.open_dataset(path) as evaluation:
+            assert evaluation.sizes["seed"] == 1
+            assert {"u", "u_reference", "residual", "rmae", "rrmse"} <= set(evaluation.data_vars)
+            assert evaluation["u"].dims == ("seed", "x", "t")
+            assert np.isfinite(evaluation["rmae"]).all()
+
+
+def test_smoke_table_has_every_cell_of_the_table(smoke):
+    with open(smoke.path / "results/smoke/tables/table1.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) >= 8
+
+
+def test_smoke_makes_a_report(smoke):
+    done = smoke.snakemake("--configfile", SMOKE, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    html = (smoke.path / "report.html").read_text()
+    for part in ("Figures", "Tables", "figure6.png", "table1.csv"):
+        assert part in html
+
+
+# --- What it reruns ---
+
+
+@contextmanager
+def changed(path, text="\n# a change\n"):
+    """Append to a file, and put it back afterwards (its date stays new)."""
+    before = path.read_text()
+    path.write_text(before + text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def smoke_plan(smoke, overlay=None):
+    files = [SMOKE] if overlay is None else [SMOKE, smoke.overlay(overlay)]
+    return smoke.plan("--configfile", *files)
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    assert smoke_plan(smoke) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "rules"),
+    [
+        ("src/double_pinn/figures/figure1.py", {"draw_figure1"}),
+        ("src/double_pinn/figures/style.py", {f"draw_figure{n}" for n in FIGURES}),
+        ("src/double_pinn/tables.py", {"write_table1"}),
+        ("config/published.csv", {"write_table1"}),
+        ("workflow/report/figure1.rst", set()),
+        ("workflow/report/workflow.rst", set()),
+        ("src/double_pinn/cli.py", set()),
+        ("src/double_pinn/store.py", set()),
+        ("src/double_pinn/checkpoints.py", set()),
+        ("src/double_pinn/progress.py", set()),
+        ("envs/cpu.yaml", set()),
+    ],
+)
+def test_what_shows_or_moves_numbers_retrains_nothing(smoke, file, rules):
+    with changed(smoke.path / file):
+        assert rules_of(smoke_plan(smoke)) == rules
+
+
+def test_a_touched_file_reruns_nothing(smoke):
+    with changed(smoke.path / "src/double_pinn/training.py", ""):
+        assert smoke_plan(smoke) == []
+
+
+def test_a_changed_evaluation_retrains_nothing(smoke):
+    with changed(smoke.path / "src/double_pinn/evaluation.py"):
+        jobs = smoke_plan(smoke)
+    assert trained(jobs) == set()
+    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells_of("smoke")
+
+
+def test_a_changed_equation_retrains_its_cells_only(smoke):
+    with changed(smoke.path / "src/double_pinn/problems/convection.py"):
+        cells = {cell for cell, _ in trained(smoke_plan(smoke))}
+    assert cells == cells_of("smoke", equation="convection")
+
+
+def test_a_changed_training_loop_retrains_everything(smoke):
+    with changed(smoke.path / "src/double_pinn/training.py"):
+        assert trained(smoke_plan(smoke)) == {(cell, 0) for cell in cells_of("smoke")}
+
+
+def test_another_seed_trains_that_seed_only(smoke):
+    jobs = smoke_plan(smoke, {"seeds": [0, 1]})
+    assert trained(jobs) == {(cell, 1) for cell in cells_of("smoke")}
+
+
+def test_a_changed_budget_retrains_that_cell_only(smoke):
+    jobs = smoke_plan(smoke, {"iterations": {"cells": {"wave_none_fp64": 30}}})
+    assert trained(jobs) == {("wave_none_fp64", 0)}
+
+
+def test_a_higher_budget_and_a_second_seed_for_real(smoke, tmp_path):
+    copy = smoke.duplicate(tmp_path / "copy")
+    overlay = copy.overlay({"seeds": [0, 1], "iterations": {"default": 30}})
+    target = "results/smoke/evaluation/wave_none_fp64.nc"
+    done = copy.snakemake("--configfile", SMOKE, overlay, "--", target)
+    assert done.returncode == 0, done.stdout
+    assert (
+        "continues from iteration 20"
+        in (copy.path / "results/smoke/logs/train/wave_none_fp64/seed0.log").read_text()
+    )
+    with xr.open_dataset(copy.path / target) as evaluation:
+        assert evaluation["seed"].values.tolist() == [0, 1]
+        assert evaluation["iterations_run"].values.tolist() == [30, 30]
+        assert np.isfinite(evaluation["rmae"]).all()
+
+
+def test_a_changed_weight_retrains_that_regularizer_only(smoke):
+    cells = {cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": 0.5}}))}
+    assert cells == cells_of("smoke", regularizer="l2")
+
+
+def test_a_changed_evaluation_grid_retrains_nothing(smoke):
+    jobs = smoke_plan(smoke, {"evaluation": {"grid": {"default": {"nx": 31}}}})
+    assert trained(jobs) == set()
+    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == (
+        cells_of("smoke") - cells_of("smoke", equation="allen_cahn")
+    )
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        {"device": "gpu"},
+        {"resources": {"train": {"default": {"runtime": 99, "mem_mb": 99}}}},
+    ],
+)
+def test_where_a_job_runs_reruns_nothing(smoke, overlay):
+    assert smoke_plan(smoke, overlay) == []
+
+
+# --- The lists of modules that decide the numbers ---
+
+# They move, show or find numbers: a change in one must not retrain anything.
+UNDECIDING = {"checkpoints", "errors", "progress", "store", "problems/__init__"}
+
+
+def imported(name, seen=None):
+    """Return the modules of the library that a module imports, however indirectly, and itself."""
+    seen = set() if seen is None else seen
+    path = ROOT / "src" / "double_pinn" / f"{name}.py"
+    if name in seen or not path.is_file():
+        return seen
+    seen.add(name)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("double_pinn"):
+            base = "/".join(node.module.split(".")[1:])
+            for candidate in (base, f"{base}/__init__", *(f"{base}/{a.name}" for a in node.names)):
+                imported(candidate.strip("/"), seen)
+            if not base:
+                for alias in node.names:
+                    imported(alias.name, seen)
+    return seen - {"__init__"}
+
+
+def listed(jobs, rule, **wildcards):
+    """Return the modules of the library among the inputs of one job of a rule."""
+    prefix = "src/double_pinn/"
+    (job,) = [
+        j for j in jobs if j.rule == rule and all(j.wildcards[k] == v for k, v in wildcards.items())
+    ]
+    return {name[len(prefix) : -3] for name in job.inputs if name.startswith(prefix)}
+
+
+@pytest.fixture(scope="module")
+def laptop_plan(checkout):
+    return checkout.plan()
+
+
+def test_training_lists_every_module_that_decides_its_numbers(laptop_plan):
+    names = listed(laptop_plan, "train_network", cell="convection_double_fp32", seed="0")
+    assert "problems/convection" in names
+    needed = {n for n in imported("training") if not n.startswith("optimizers/")} - UNDECIDING
+    assert needed <= names
+    assert imported("optimizers/lbfgs") - UNDECIDING <= names
+    assert names <= imported("training") | {"problems/convection"}
+
+
+def test_evaluation_lists_every_module_that_decides_its_numbers(laptop_plan):
+    training = listed(laptop_plan, "train_network", cell="convection_double_fp32", seed="0")
+    names = listed(laptop_plan, "evaluate_cell", cell="convection_double_fp32")
+    assert imported("evaluation") - UNDECIDING <= names | training | {"reference"}
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_a_figure_lists_every_module_that_draws_it(laptop_plan, number):
+    names = listed(laptop_plan, f"draw_figure{number}")
+    assert imported(f"figures/figure{number}") - UNDECIDING - {"figures/__init__"} <= names
+    assert not any(name.startswith("figures/") for name in imported("training"))
+
+
+# --- The environments ---
+
+
+def test_conda_environments_agree_with_the_lock():
+    lock = dict(
+        line.split(" ")[0].split(";")[0].split("==")
+        for line in (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+        if "==" in line and not line.startswith((" ", "#"))
+    )
+    for name in ("cpu", "cuda"):
+        environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
+        (pinned,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+        for requirement in pinned:
+            package, version = requirement.split("==")
+            package = package.split("[")[0].lower()
+            assert lock[package] == version, f"envs/{name}.yaml: {requirement}"
+
+
+def test_the_lock_has_hashes_and_names_no_address():
+    text = (ROOT / "envs" / "requirements.txt").read_text()
+    assert text.count("--hash=sha256:") > 100
+    assert "://" not in text
+    assert "index-url" not in text

@@ -28,6 +28,9 @@ HISTORIES = (
     "evaluations",
 )
 
+#: Logged too; the errors only where there is a closed form.
+MORE_HISTORIES = ("phase", "rmae_history", "rrmse_history")
+
 #: Attributes that a run file must have.
 RUN_ATTRIBUTES = ("seed", "settings", "iterations_run", "stop_reason", "n_collocation")
 
@@ -127,7 +130,7 @@ def evaluate(
             raise DataError(f"{path}: compared with {reference_path}: {error}") from error
         last = run.isel(iteration=-1)
         seeds.append(
-            run[list(HISTORIES)]
+            run[[*HISTORIES, *(name for name in MORE_HISTORIES if name in run)]]
             .astype(np.float64)
             .drop_attrs()
             .assign(

@@ -58,6 +58,9 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "penalty": ("regularisation: objective minus training loss", "1"),
     "wall_time": ("time spent training, compilation and restarts included", "s"),
     "evaluations": ("evaluations of the objective and its gradient", "1"),
+    "phase": ("order of the optimiser's steps: 0 first order, 1 second order", "1"),
+    "rmae_history": ("relative mean absolute error against the closed form, 101 x 101", "1"),
+    "rrmse_history": ("relative root mean square error against the closed form, 101 x 101", "1"),
     # results
     "parameters": ("network parameters after the last iteration", "1"),
     "rmae": ("relative mean absolute error", "1"),

@@ -18,6 +18,7 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Literal
 
 from double_pinn import derivatives as d
 from double_pinn.points import PointSets
@@ -34,7 +35,8 @@ _BLOCK_COLUMNS = 450
 class Field:
     """The solution at a point, as a residual's line sees it: ``u``, ``u.t``, ``u.xx``.
 
-    Arithmetic and NumPy functions act on the value.
+    Arithmetic and NumPy's elementwise functions, such as ``np.sin(u)``, act on the value; functions
+    of ``jax.numpy`` take ``u.value``.
     """
 
     def __init__(self, lookup: Callable[[d.Index], object]):
@@ -48,8 +50,10 @@ class Field:
     def __getattr__(self, name):
         return self._lookup(d.index_of(name))
 
-    def __jax_array__(self):
-        return self.value
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if method != "__call__" or options:
+            return NotImplemented
+        return getattr(jnp, ufunc.__name__)(*map(_plain, inputs))
 
 
 def _forward(name):
@@ -213,11 +217,14 @@ def _dependent_outputs(function, *example) -> list[bool]:
     """Tell for each output whether its traced expression depends on any input."""
     closed = jax.make_jaxpr(function)(*example)
     known = set(closed.jaxpr.invars)
+
+    def depends(v):
+        return not isinstance(v, Literal) and v in known
+
     for equation in closed.jaxpr.eqns:
-        # Literals are not hashable, and depend on nothing.
-        if any(getattr(v, "count", None) is not None and v in known for v in equation.invars):
+        if any(map(depends, equation.invars)):
             known.update(equation.outvars)
-    return [getattr(v, "count", None) is not None and v in known for v in closed.jaxpr.outvars]
+    return [depends(v) for v in closed.jaxpr.outvars]
 
 
 class PointSet:

@@ -10,6 +10,7 @@ operating system drops with the process keeps others out.
 
 import ast
 import contextlib
+import faulthandler
 import fcntl
 import hashlib
 import json
@@ -18,6 +19,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ from double_pinn.errors import DataError
 _MANIFEST = "manifest.json"
 _LOCK = "lock"
 _KEEP = 2
+# No write takes so long, be the network's file system ever so slow.
+_STUCK_SECONDS = 900.0
 # The iteration; a second checkpoint of the same iteration stands beside the first.
 _NAME = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -100,6 +104,20 @@ def code_digest(files: Iterable[Path]) -> str:
 def _is_text(node) -> bool:
     is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return is_constant and isinstance(node.value.value, str)
+
+
+@contextlib.contextmanager
+def _watched():
+    """End the process, with its tracebacks, if what is inside hangs.
+
+    Where memory is too short for another thread, Orbax waits for it for ever; a job that ends can
+    be started again. The watch is a thread itself, so that a lack of memory shows here first.
+    """
+    faulthandler.dump_traceback_later(_STUCK_SECONDS, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager
@@ -188,7 +206,7 @@ class CheckpointFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             for rubbish in self.folder.glob("partial-*"):
                 shutil.rmtree(rubbish, ignore_errors=True)
-            with _quiet():
+            with _watched(), _quiet():
                 self._write(state, progress)
         except Exception as error:  # Orbax reports a full disk as a ValueError
             reason = error.strerror if isinstance(error, OSError) else str(error)

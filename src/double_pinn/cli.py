@@ -150,6 +150,18 @@ def _table(args):
     tables.write(_roles(args.cell), args.published, args.output)
 
 
+def _pack(args):
+    from double_pinn import archive
+
+    print(archive.pack(args.results, args.archive, args.cells, force=args.force))
+
+
+def _restore(args):
+    from double_pinn import archive
+
+    print(archive.restore(args.archive, args.results, args.cells, force=args.force))
+
+
 def _roles(pairs) -> dict[str, Path]:
     roles: dict[str, Path] = {}
     for role, path in pairs or ():
@@ -212,6 +224,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROW=FILE")
     sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
     sub.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, MD, TEX to write")
+
+    for name, function, text in (
+        ("pack", _pack, "Put the finished runs of a scale into an archive."),
+        ("restore", _restore, "Bring back the runs of an archive that fit the configuration."),
+    ):
+        sub = command(name, function, text)
+        sub.add_argument("--results", type=Path, required=True, help="folder of the scale")
+        sub.add_argument("--archive", type=Path, required=True, help="folder of the archive")
+        sub.add_argument("--cells", nargs="+", default=(), metavar="CELL", help="default: all")
+        sub.add_argument("--force", action="store_true", help="replace runs that differ")
     return parser
 
 

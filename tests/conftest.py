@@ -1,0 +1,141 @@
+"""FP64 for all tests, and the tools that several of them share.
+
+Tests in FP32 pass their dtype by hand, as the library does; where ``jax_enable_x64`` itself matters
+they start the command line.
+"""
+
+import itertools
+import json
+from pathlib import Path
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+
+# The same examples every time: a test that fails once a week helps nobody.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("default")
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """For mathematics that is compiled once and run once on a few points."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def nested_derivative(u, index):
+    """Return the partial derivative of a scalar ``u(x, t)`` by nested ``jax.jvp``.
+
+    Args:
+        u: a function of two scalars.
+        index: orders in x and t.
+    """
+    for axis, order in enumerate(index):
+        for _ in range(order):
+            u = _along(u, axis)
+    return u
+
+
+def _along(u, axis):
+    def slope(x, t):
+        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+        return jax.jvp(u, (x, t), (one, zero) if axis == 0 else (zero, one))[1]
+
+    return slope
+
+
+@pytest.fixture(scope="session")
+def nested():
+    """:func:`nested_derivative`, the independent way to every derivative."""
+    return nested_derivative
+
+
+@pytest.fixture(scope="session")
+def pointwise():
+    """A network as a function of scalars, for nested derivatives.
+
+    ``pointwise(layers, box)`` takes layers as from ``FlatMLP.layers`` and the domain.
+    """
+
+    def build(layers, box):
+        (x0, x1), (t0, t1) = box
+
+        def u(x, t):
+            h = jnp.stack([2 * (x - x0) / (x1 - x0) - 1, 2 * (t - t0) / (t1 - t0) - 1])
+            for kernel, bias in layers[:-1]:
+                h = jnp.tanh(h @ kernel + bias)
+            kernel, bias = layers[-1]
+            return (h @ kernel + bias)[0]
+
+        return u
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_layers():
+    """``make_layers(hidden_layers, width, seed=0)``: FP64 layers with biases that are not zero."""
+
+    def build(hidden_layers, width, seed=0):
+        random = np.random.default_rng(seed)
+        sizes = [2, *([width] * hidden_layers), 1]
+        return [
+            (
+                jnp.asarray(random.normal(0, np.sqrt(2 / (m + n)), (m, n))),
+                jnp.asarray(random.normal(0, 0.3, n)),
+            )
+            for m, n in itertools.pairwise(sizes)
+        ]
+
+    return build
+
+
+@pytest.fixture
+def plain_settings():
+    """``plain_settings(**changes)``: settings of a tiny cell as plain values.
+
+    Keys of sections are given with two underscores: ``stopping__max_iterations=40``.
+    """
+
+    def build(**changes):
+        values = {
+            "cell": "tiny",
+            "equation": {"name": "convection", "parameters": {"beta": 5.0}},
+            "network": {"hidden_layers": 2, "width": 16},
+            "precision": "fp64",
+            "regularizer": {"name": "double", "weight": 5e-4},
+            "points": {"nx": 6, "nt": 5, "edge": 9},
+            "test_points": {"domain": 50, "edge": 20, "seed": 1},
+            "optimizer": {"name": "lbfgs", "memory": 10},
+            "stopping": {"max_iterations": 40, "check_every": 10, "tolerance": 0.0},
+            "logging": {"every": 10},
+            "evaluation": {"nx": 11, "nt": 11, "residual_points": 12},
+        }
+        for key, value in changes.items():
+            section, _, name = key.partition("__")
+            if name:
+                values[section][name] = value
+            else:
+                values[section] = value
+        return values
+
+    return build
+
+
+@pytest.fixture
+def settings_file(plain_settings, tmp_path):
+    """``settings_file(**changes) -> Path``: as ``plain_settings``, written as JSON."""
+
+    def write(**changes) -> Path:
+        path = tmp_path / "settings.json"
+        path.write_text(json.dumps(plain_settings(**changes)))
+        return path
+
+    return write

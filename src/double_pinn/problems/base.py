@@ -59,6 +59,11 @@ class Periodic:
 Condition = Initial | Left | Right | Periodic
 
 
+def _is_finite(value) -> bool:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number and bool(np.isfinite(value))
+
+
 @dataclass(frozen=True)
 class Problem:
     """A time-dependent equation in one space dimension (paper, Eq. 1 and Appendix B).
@@ -91,17 +96,20 @@ class Problem:
         Raises:
             SettingsError: for an interval of zero or negative width, or a value that is not finite.
         """
-        for key in ("x_range", "t_range"):
-            low, high = (float(v) for v in getattr(self, key))
-            if not (np.isfinite(low) and np.isfinite(high) and high > low):
+        for field in fields(self):
+            value, is_range = getattr(self, field.name), field.name in ("x_range", "t_range")
+            if is_range:
+                what = "two numbers are needed, the second beyond the first"
+                good = isinstance(value, list | tuple) and len(value) == 2
+                good = good and all(map(_is_finite, value)) and value[1] > value[0]
+            else:
+                what, good = "a finite number is needed", _is_finite(value)
+            if not good:
                 raise SettingsError(
-                    f"equation.parameters.{key} of {self.name!r} is [{low:g}, {high:g}]: "
-                    "the second end must lie beyond the first"
+                    f"equation.parameters.{field.name} of {self.name!r} is {value!r}: {what}"
                 )
-            object.__setattr__(self, key, (low, high))
-        for key, value in self.parameters.items():
-            if key not in ("x_range", "t_range") and not np.isfinite(value):
-                raise SettingsError(f"equation.parameters.{key} of {self.name!r} is not finite")
+            if is_range:
+                object.__setattr__(self, field.name, tuple(map(float, value)))
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -41,6 +41,12 @@ class Equation:
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self):
+        if not isinstance(self.name, str):
+            _refuse("equation.name", self.name, "a name is needed")
+        if not isinstance(self.parameters, dict):
+            _refuse("equation.parameters", self.parameters, "a table of coefficients is needed")
+
 
 @dataclass(frozen=True)
 class Network:
@@ -333,6 +339,8 @@ def read_reference_settings(path) -> tuple[Problem, Evaluation]:
     """
     values = read_json(path)
     try:
+        if not isinstance(values, dict):
+            _refuse("settings", values, "a table of keys and values is needed")
         for key in values:
             if key not in ("equation", "evaluation"):
                 raise SettingsError(f"{key} is unknown; known keys: equation, evaluation")

@@ -320,16 +320,23 @@ def _start(trainer, seed, folder, say):
     say(f"continues from iteration {at.iteration:,}")
     if at.stop_reason == "max_iterations" and at.iteration < budget:
         at.stop_reason = None
-        if at.iteration % settings.logging.every:
-            at.history.drop_last()  # an entry that is there only because the run ended
+        entries = at.history.columns["iteration"]
+        before = entries[-2] if len(entries) > 1 else -1
+        if at.iteration < _due(settings, at.phase, before):
+            at.history.drop_last()  # it is there only because the run ended
     return jax.device_put(found.state), at
 
 
 def _next_log(settings, at: Progression) -> int:
-    last, logging = at.history.last_iteration, settings.logging
-    every = logging.every if at.phase == FIRST_ORDER else logging.every_second_order
-    upcoming = 0 if last < 0 else (last // every + 1) * every
-    return min(upcoming, settings.stopping.max_iterations)
+    due = _due(settings, at.phase, at.history.last_iteration)
+    return min(due, settings.stopping.max_iterations)
+
+
+def _due(settings, phase: int, last: int) -> int:
+    """Return the iteration that is logged after ``last``, whatever the budget."""
+    logging = settings.logging
+    every = logging.every if phase == FIRST_ORDER else logging.every_second_order
+    return 0 if last < 0 else (last // every + 1) * every
 
 
 def _next_event(settings, at: Progression) -> int:

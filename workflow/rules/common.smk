@@ -270,14 +270,9 @@ def library_files(*names):
 def train_modules(wildcards):
     """The modules that decide the numbers of this cell's training: a change in one retrains it.
 
-    A module that only moves, shows or stores numbers must stay out of these lists.
+    A module that only moves, shows or stores numbers must stay out of this list.
     """
-    row = CELLS[wildcards.cell]
-    return library_files(
-        *TRAIN_MODULES,
-        f"problems/{row['equation']}",
-        *OPTIMIZER_MODULES[row["optimizer"]],
-    )
+    return library_files(*TRAIN_MODULES, f"problems/{CELLS[wildcards.cell]['equation']}")
 
 
 @cache

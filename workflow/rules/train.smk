@@ -1,23 +1,22 @@
 # One training job for each cell and seed. The command keeps checkpoints in a folder that is not an
 # output, because outputs are deleted before a job starts: an interrupted job finds its way back.
 
+# All optimisers: the module that chooses among them imports every one.
 TRAIN_MODULES = [
     "derivatives",
+    "gram",
     "losses",
     "networks/mlp",
     "optimizers/__init__",
+    "optimizers/gauss_newton",
+    "optimizers/lbfgs",
+    "optimizers/linesearch",
     "points",
     "problems/base",
     "residuals",
     "settings",
     "training",
 ]
-
-OPTIMIZER_MODULES = {
-    "lbfgs": ["optimizers/lbfgs", "optimizers/linesearch"],
-    "optax_lbfgs": [],
-    "gauss_newton": ["optimizers/lbfgs", "optimizers/linesearch", "optimizers/gauss_newton"],
-}
 
 
 rule train:

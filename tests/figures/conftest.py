@@ -54,8 +54,13 @@ def make_cell(
     small=False,
     optimizer="lbfgs",
     error=1e-3,
+    switch=None,
 ):
-    """An evaluation dataset as the workflow writes it; `small` is the smoke scale."""
+    """An evaluation dataset as the workflow writes it; `small` is the smoke scale.
+
+    With a `switch`, the iteration at which Gauss-Newton takes over, it has the histories of that
+    optimiser: entries at every fifth step, the phase, and the error.
+    """
     fails = regularizer == "none" if fails is None else fails
     solution, (low, high), (nx, nt, edge) = EQUATIONS[equation]
     n, every = (101, 100), 100
@@ -89,10 +94,18 @@ def make_cell(
         rrmse.append(np.sqrt(((field - exact) ** 2).sum() / (exact**2).sum()))
 
     iteration = np.unique([*range(0, iterations + 1, every), iterations])
+    if switch is not None:
+        first = range(0, switch, every)
+        second = range(switch, iterations + 1, 1 if small else 5)
+        iteration = np.unique([*first, *second, iterations])
     shape = (len(seeds), len(iteration))
     noise = 1 + 0.05 * rng.random(shape)
     train = (1e3 / (1 + iteration) ** 1.6 + 1e-6) * noise
     test = np.maximum(train * 1.2, 17) if fails else train * 1.1
+    if switch is not None:
+        fall = np.exp(-0.2 * np.maximum(iteration - switch, 0))
+        train = train * (1e-9 + fall)
+        test = np.maximum(train * 1.2, 17) if fails else train * 1.5
     penalty = 0 * train if regularizer == "none" else 0.3 * train + 0.01 * (regularizer == "l1")
     objective = train + penalty
     count = len(seeds)
@@ -114,6 +127,12 @@ def make_cell(
         "wall_time": np.broadcast_to(0.01 * iteration, shape),
         "evaluations": np.broadcast_to(1.1 * iteration, shape),
     }
+    if switch is not None:
+        # The error follows the root of the test loss.
+        scale = np.sqrt(test / test[:, -1:])
+        histories["phase"] = np.broadcast_to((iteration >= switch).astype(float), shape)
+        histories["rmae_history"] = np.minimum(np.asarray(rmae)[:, None] * scale, 1.1)
+        histories["rrmse_history"] = 1.2 * histories["rmae_history"]
     settings = {
         "cell": f"{equation}_{regularizer}_{precision}",
         "equation": {"name": equation, "parameters": {}},
@@ -180,7 +199,24 @@ def make_cells(number, **common):
             "double": {"regularizer": "double", "iterations": 7000},
             "gpinn": {"regularizer": "gpinn", "iterations": 6000, "error": 0.01},
         },
+        7: {
+            f"{equation}/{regularizer}": {
+                **double64,
+                "equation": equation,
+                "regularizer": regularizer,
+                "optimizer": "gauss_newton",
+                "fails": regularizer == "none",
+                "switch": 1000 - 100 * len(regularizer),
+                "iterations": steps + (100 if regularizer == "double" else 0),
+                "max_iterations": steps + 100,
+                "stop_reason": "max_iterations",
+            }
+            for equation, steps in {"reaction": 1020, "wave": 1080, "convection": 1050}.items()
+            for regularizer in ("none", "gpinn", "double")
+        },
     }[number]
+    if number == 7 and common.get("small"):
+        common = {**common, "switch": 2}
     return {role: make_cell(**{**cell, **common}) for role, cell in chosen.items()}
 
 

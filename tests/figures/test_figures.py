@@ -16,8 +16,8 @@ from double_pinn.errors import DataError, UserError
 from double_pinn.figures import FIGURES, figure_module, panels, style, wording
 from double_pinn.store import write_dataset
 
-#: Panels with a letter: the paper's, and for Figure 6 one for each regulariser.
-LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde"}
+#: Panels with a letter: the paper's; in Figure 6 one a regulariser, in Figure 7 one a cell.
+LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"}
 
 
 def draw(number, cells):
@@ -41,7 +41,7 @@ def maps(page):
 
 
 def loss_panels(page):
-    return [ax for ax in page.axes if ax.get_ylabel() == "loss"]
+    return [ax for ax in page.axes if ax.get_ylabel().startswith("loss")]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_panels_are_lettered_and_labelled(pages, number):
     assert {ax.get_xlabel() for ax, _ in maps(page)} <= {"t", ""}
     for ax in loss_panels(page):
         assert ax.get_yscale() == "log"
-    assert any(ax.get_xlabel() == "t" for ax, _ in maps(page))
+    assert number == 7 or any(ax.get_xlabel() == "t" for ax, _ in maps(page))
 
 
 @pytest.mark.parametrize("number", FIGURES)
@@ -111,7 +111,7 @@ def test_footnotes_tell_the_budget(pages):
         "(e)–(g) double PINN (w = 5e-4): 7,000 iterations of at most 20,000 (stopped by the "
         "relative-change rule) · seed 0 · L-BFGS FP32 · 400 + 200 points",
     ]
-    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5}.items():
+    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5, 7: 9}.items():
         assert len(footnote(pages[number]).splitlines()) == lines
         assert footnote(pages[number]).count("iterations") == lines
 
@@ -154,6 +154,88 @@ def test_figure6_without_the_optional_regulariser(cells_factory):
     page = draw(6, cells)
     assert len(loss_panels(page)) == 4
     assert "gPINN" not in footnote(page)
+
+
+def panel(page, name):
+    (ax,) = [ax for ax in page.axes if f" {name}\n" in ax.get_title(loc="left")]
+    return ax
+
+
+def test_figure7_marks_the_switch_in_every_panel(pages, cells_factory):
+    cells = cells_factory(7)
+    figure7 = figure_module(7)
+    for role, label in {
+        "none": "no regulariser",
+        "gpinn": "gPINN",
+        "double": "double PINN",
+    }.items():
+        ax = panel(pages[7], f"Wave, {label}")
+        cell = cells[f"wave/{role}"]
+        switch = figure7.switch_iteration(cell)
+        assert switch == 1000 - 100 * len(role)
+        assert [t.get_text() for t in ax.get_xticklabels()][:3] == ["0", str(switch), "+200"]
+        # The switch stands at the same place in every panel, whenever it came.
+        place = ax.transAxes.inverted().transform(ax.transData.transform((switch, 1)))[0]
+        assert place == pytest.approx(0.3)
+
+
+def test_figure7_draws_the_error_on_the_axis_of_the_losses(pages, cells_factory):
+    for role, cell in cells_factory(7).items():
+        equation, name = role.split("/")
+        ax = panel(pages[7], f"{equation.title()}, {wording.REGULARIZERS[name]}")
+        drawn = [line.get_ydata() for line in ax.lines]
+        for history in ("train_loss", "test_loss", "rmae_history"):
+            values = cell[history].values[0]
+            assert any(np.array_equal(values, line) for line in drawn), (role, history)
+            assert ax.get_ylim()[0] < values.min() <= values.max() < ax.get_ylim()[1]
+        ratio = float(cell["final_test_loss"][0] / cell["final_train_loss"][0])
+        assert ax.get_title(loc="left").endswith(
+            f"{panels.error_text(cell)}, test/train {wording.short(ratio)}"
+        )
+
+
+def test_figure7_rows_share_their_axes(pages):
+    for equation in ("Reaction", "Wave", "Convection"):
+        row = [ax for ax in pages[7].axes if f" {equation}, " in ax.get_title(loc="left")]
+        assert len({ax.get_ylim() for ax in row}) == 1
+        assert [bool(ax.get_ylabel()) for ax in row] == [True, False, False]
+
+
+def test_figure7_draws_what_a_scale_has(cells_factory):
+    cells = cells_factory(7, small=True, iterations=4)
+    chosen = {role: cells[role] for role in ("wave/none", "wave/double")}
+    page = draw(7, chosen)
+    titles = [ax.get_title(loc="left") for ax in page.axes]
+    assert sum("Wave" in title for title in titles) == 3
+    assert not any("Reaction" in title or "Convection" in title for title in titles)
+    assert [t.get_text() for ax in page.axes for t in ax.texts] == ["not run at this scale"]
+    assert footnote(page).count("iterations") == 2
+
+
+def test_figure7_needs_a_cell():
+    with pytest.raises(UserError, match=r"no cell .* reaction/none, reaction/gpinn"):
+        figures.render(7, {}, [])
+
+
+@pytest.mark.parametrize(("iterations", "switch"), [(4, 0), (3, 9), (0, 9)])
+def test_figure7_without_one_of_its_phases(cells_factory, iterations, switch):
+    cells = cells_factory(7, small=True, iterations=iterations)
+    for role, cell in cells.items():
+        cells[role] = cell.assign(phase=0 * cell["phase"] + (cell["iteration"] >= switch))
+    page = draw(7, cells)
+    labels = [t.get_text() for t in panel(page, "Wave, gPINN").get_xticklabels()]
+    assert labels[:2] == {0: ["0", "+1"], 9: ["0", str(iterations)][: 1 + (iterations > 0)]}[switch]
+
+
+def test_figure7_refuses_what_was_not_trained_so(cells_factory, tmp_path):
+    cells = cells_factory(7, small=True, iterations=4)
+    role = "wave/double"
+    (path,) = write_cells({role: cells[role].drop_vars("phase")}, tmp_path).values()
+    with pytest.raises(DataError, match="phase"):
+        figures.render(7, {role: path}, [tmp_path / "f.png"])
+    write_dataset(cells[role].assign_attrs(optimizer="lbfgs"), path, title="test", source="formula")
+    with pytest.raises(DataError, match="its optimizer is 'lbfgs'"):
+        figures.render(7, {role: path}, [tmp_path / "f.png"])
 
 
 @pytest.mark.parametrize("number", FIGURES)
@@ -204,7 +286,7 @@ def test_the_objective_is_drawn_only_with_a_regulariser(cell_factory):
 def write_cells(cells, folder):
     paths = {}
     for role, cell in cells.items():
-        paths[role] = folder / f"{role}.nc"
+        paths[role] = folder / f"{role.replace('/', '_')}.nc"
         write_dataset(cell, paths[role], title="test", source="formula")
     return paths
 
@@ -230,7 +312,9 @@ def test_render_writes_the_same_bytes_twice(files, tmp_path):
 
 def test_render_refuses_what_it_does_not_know(files, tmp_path):
     target = [tmp_path / "f.png"]
-    with pytest.raises(UserError, match=r"figure 2: no such figure; the figures are 1, 3, 4, 5, 6"):
+    with pytest.raises(
+        UserError, match=r"figure 2: no such figure; the figures are 1, 3, 4, 5, 6, 7"
+    ):
         figures.render(2, files, target)
     with pytest.raises(UserError, match=r"unknown cell 'l2'; its cells are none, double"):
         figures.render(1, {**files, "l2": files["none"]}, target)

@@ -1,10 +1,11 @@
-"""The paper's figures, one module each: evaluation files in, PDF and PNG out.
+"""The paper's figures and one of ours, a module each: evaluation files in, PDF and PNG out.
 
 Nothing here imports training code or JAX. A figure module holds
 
 - `ROLES`, the names of the cells that it draws, and perhaps `OPTIONAL_ROLES`;
 - `EXPECTED`, for each role the attributes that its labels promise: a field under the heading L²
   must not come from another regulariser;
+- perhaps `VARIABLES`, what it draws beyond the variables that all figures need;
 - `figure(cells)`, which returns a matplotlib figure.
 
 A new figure is a new module and a line in `FIGURES`.
@@ -18,13 +19,14 @@ from types import ModuleType
 from double_pinn.errors import UserError
 
 #: Number in the paper: module. Imported when asked for, since drawing libraries load slowly.
-#: The text that the figures follow does not describe Figure 2.
+#: The text that the figures follow does not describe Figure 2; Figure 7 is ours.
 FIGURES = {
     1: "double_pinn.figures.figure1",
     3: "double_pinn.figures.figure3",
     4: "double_pinn.figures.figure4",
     5: "double_pinn.figures.figure5",
     6: "double_pinn.figures.figure6",
+    7: "double_pinn.figures.figure7",
 }
 
 #: What every evaluation file must hold to be drawn.
@@ -66,7 +68,7 @@ def render(
     """Draw one figure from evaluation files.
 
     Args:
-        number: the figure's number in the paper.
+        number: the figure's number.
         cells: the evaluation netCDF file of each role.
         outputs: the files to write, .pdf or .png.
 
@@ -80,7 +82,10 @@ def render(
 
     from double_pinn.figures import style
 
-    datasets = {role: _read(role, path, module.EXPECTED[role]) for role, path in cells.items()}
+    variables = (*VARIABLES, *getattr(module, "VARIABLES", ()))
+    datasets = {
+        role: _read(role, path, module.EXPECTED[role], variables) for role, path in cells.items()
+    }
     style.save(module.figure(datasets), *outputs)
 
 
@@ -97,11 +102,16 @@ def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
             )
 
 
-def _read(role: str, path: str | os.PathLike[str], expected: Mapping[str, str]):
+def _read(
+    role: str,
+    path: str | os.PathLike[str],
+    expected: Mapping[str, str],
+    variables: Sequence[str],
+):
     from double_pinn.errors import DataError
     from double_pinn.store import read_dataset
 
-    cell = read_dataset(path, require=VARIABLES)
+    cell = read_dataset(path, require=variables)
     for name in ATTRIBUTES:
         if name not in cell.attrs:
             raise DataError(f"{path}: no attribute {name!r}; run the evaluation again")

@@ -102,7 +102,7 @@ def test_an_unknown_key_is_refused_and_named(path, key):
     ),
 )
 def test_a_count_must_be_a_positive_integer(path, value):
-    zero_is_fine = path[-1] in ("warmup_iterations", "switch_decades") and value == 0
+    zero_is_fine = path[-1] == "warmup_iterations" and value == 0
     if zero_is_fine and not isinstance(value, bool):
         return
     message = refusal(replaced(CONFIGS["laptop"], path, value))
@@ -244,6 +244,24 @@ def test_the_points_of_table_1_are_those_of_the_paper(cell, count):
     assert settings.collocation_count == count
     assert settings.stopping.max_iterations == 1_000_000
     assert settings.optimizer.memory == 100
+
+
+def test_the_paper_scale_keeps_no_budget_of_the_laptop():
+    names = load(CONFIGS["paper"])
+    for cell, row in names.CELLS.items():
+        budget = names.train_settings(cell)["stopping"]["max_iterations"]
+        assert budget == (2000 if row["optimizer"] == "gauss_newton" else 1_000_000), cell
+
+
+@pytest.mark.parametrize("scale", ["laptop", "smoke", "paper"])
+def test_gauss_newton_has_steps_left_after_the_switch(scale):
+    names = load(CONFIGS[scale])
+    cells = [c for c, row in names.CELLS.items() if row["optimizer"] == "gauss_newton"]
+    assert len(cells) == (9 if scale == "laptop" else 10)
+    for cell in cells:
+        settings = names.train_settings(cell)
+        budget = settings["stopping"]["max_iterations"]
+        assert settings["optimizer"]["warmup_iterations"] < budget
 
 
 @given(st.one_of(st.none(), st.integers(2, 300)), st.one_of(st.none(), st.integers(2, 300)))

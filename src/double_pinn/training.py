@@ -104,7 +104,7 @@ class Trainer:
         """Build network, rows, objective and optimiser; compiles lazily."""
         self.settings = settings
         dtype = DTYPES[settings.precision]
-        if jnp.zeros((), dtype).dtype != dtype:
+        if jax.dtypes.canonicalize_dtype(dtype) != dtype:
             raise RuntimeError("FP64 needs jax_enable_x64; the command line sets it")
         problem, plain = settings.problem, Regularizer()
         self.network = FlatMLP(settings.network.hidden_layers, settings.network.width, dtype)
@@ -392,7 +392,8 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, at: Progression) 
         name: (("iteration", "term") if values.ndim == 2 else ("iteration",), values)
         for name, values in columns.items()
     }
-    data["penalty"] = ("iteration", columns["objective"] - columns["train_loss"])
+    with np.errstate(invalid="ignore"):  # both may be infinite
+        data["penalty"] = ("iteration", columns["objective"] - columns["train_loss"])
     data["parameters"] = ("parameter", np.asarray(state.parameters))
     return xr.Dataset(
         data,

@@ -1,0 +1,185 @@
+"""The command line: what it refuses, in which words, and with which status."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from double_pinn import __version__, cli, training
+from double_pinn.cli import main
+from double_pinn.errors import DeviceError
+
+
+@pytest.fixture
+def unconfigured(monkeypatch):
+    """The tests' own process stays as it is, whatever a command asks for."""
+    monkeypatch.setattr(cli, "configure_jax", lambda *args, **kwargs: None)
+
+
+def refused(capsys, *arguments) -> str:
+    """Run a command that must fail as a user's error; return its message."""
+    assert main([str(a) for a in arguments]) == 2
+    written = capsys.readouterr().err.strip()
+    assert written.startswith("error: ")
+    assert "Traceback" not in written
+    return written
+
+
+def train_arguments(settings, output, *more):
+    return ["train", "--settings", settings, "--seed", "0", "--output", output, *more]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize("command", ["reference", "train", "evaluate", "figure", "table"])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert "--output" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "paint"),
+        (["train"], "--settings"),
+        (train_arguments("s", "o", "--seed", "-1"), "'-1' is no integer of at least 0"),
+        (train_arguments("s", "o", "--seed", "x"), "'x' is no integer"),
+        (train_arguments("s", "o", "--threads", "0"), "'0' is no integer of at least 1"),
+        (train_arguments("s", "o", "--checkpoint-seconds", "-2"), "'-2' is no number of seconds"),
+        (train_arguments("s", "o", "--checkpoint-seconds", "nan"), "no number of seconds"),
+        (train_arguments("s", "o", "--device", "tpu"), "tpu"),
+        (["figure", "1", "--cell", "none", "--output", "f.pdf"], "ROLE=FILE"),
+    ],
+)
+def test_arguments_that_make_no_sense(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_missing_settings_file(tmp_path, capsys):
+    message = refused(capsys, *train_arguments(tmp_path / "no.json", tmp_path / "o.nc"))
+    assert f"{tmp_path}/no.json does not exist" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"equation__name": "burgers"}, "equation.name"),
+        ({"regularizer__name": "dropout"}, "regularizer.name"),
+        ({"precision": "fp16"}, "precision"),
+        ({"points__nx": 0}, "points.nx"),
+        ({"points__edge": -5}, "points.edge"),
+        ({"equation__parameters": {"x_range": [1.0, 1.0]}}, "equation.parameters.x_range"),
+        ({"stopping__patience": 3}, "stopping.patience"),
+    ],
+)
+def test_bad_settings_name_file_and_key(settings_file, tmp_path, capsys, change, key):
+    path = settings_file(**change)
+    message = refused(capsys, *train_arguments(path, tmp_path / "o.nc"))
+    assert f"{path}: {key}" in message
+    assert not (tmp_path / "o.nc").exists()
+
+
+def test_a_log_or_a_folder_that_cannot_be(settings_file, tmp_path, capsys, unconfigured):
+    (tmp_path / "file").write_text("")
+    arguments = train_arguments(settings_file(), tmp_path / "o.nc")
+    message = refused(capsys, *arguments, "--log", tmp_path / "file" / "log")
+    assert f"{tmp_path}/file/log: the log cannot be opened" in message
+    message = refused(capsys, *arguments, "--checkpoints", tmp_path / "file" / "c")
+    assert f"{tmp_path}/file/c: no folder for checkpoints" in message
+
+
+def test_a_reference_that_is_not_there(settings_file, tmp_path, capsys, unconfigured):
+    missing = tmp_path / "reference.nc"
+    message = refused(
+        capsys,
+        *["evaluate", "--settings", settings_file(), "--reference", missing],
+        *["--runs", tmp_path / "run.nc", "--output", tmp_path / "e.nc"],
+    )
+    assert ".nc: no such file" in message
+
+
+def test_roles_given_twice(tmp_path, capsys):
+    cells = ["--cell", "none=a.nc", "--cell", "none=b.nc"]
+    message = refused(capsys, "figure", "1", *cells, "--output", tmp_path / "f.pdf")
+    assert "--cell none=... is given twice" in message
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (training.TrainingInterruptedError("stopped by SIGTERM"), 75, "interrupted: stopped by"),
+        (DeviceError("no GPU"), 2, "error: no GPU"),
+        (KeyboardInterrupt(), 130, ""),
+        (ZeroDivisionError("a defect"), 1, "Traceback"),
+    ],
+)
+def test_exit_status(
+    settings_file, tmp_path, capsys, monkeypatch, unconfigured, error, status, words
+):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(training, "train", fail)
+    log = tmp_path / "run.log"
+    assert main(train_arguments(str(settings_file()), "o.nc", "--log", str(log))) == status
+    assert words in capsys.readouterr().err
+    assert type(error).__name__ in log.read_text()
+
+
+def run(*arguments, **environment) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "double_pinn.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, {"JAX_PLATFORMS": "cpu"}])
+def test_a_gpu_that_is_not_there_is_no_cpu(settings_file, tmp_path, environment):
+    if _has_gpu():
+        pytest.skip("there is a GPU")
+    output = tmp_path / "o.nc"
+    arguments = train_arguments(settings_file(), output, "--device", "gpu")
+    done = run(*arguments, **environment)
+    assert done.returncode == 2
+    assert "--device gpu: JAX finds no such device" in done.stderr
+    assert "--device cpu" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not output.exists()
+
+
+def _has_gpu() -> bool:
+    return any(os.path.exists(f"/dev/{name}") for name in ("nvidia0", "kfd", "dxg"))
+
+
+def test_train_in_single_precision(settings_file, tmp_path):
+    """The real thing in a process of its own, without FP64."""
+    from double_pinn import store
+
+    path = settings_file(
+        precision="fp32", network__hidden_layers=1, regularizer={"name": "none", "weight": 0.0}
+    )
+    output, log = tmp_path / "runs" / "o.nc", tmp_path / "logs" / "o.log"
+    more = ["--log", log, "--threads", 1, "--checkpoints", tmp_path / "checkpoints"]
+    done = run(*train_arguments(path, output, *more))
+    assert done.returncode == 0, done.stderr
+    assert "40 iterations, stopped by max_iterations" in log.read_text()
+    dataset = store.read_dataset(output, require=["objective", "parameters"])
+    assert dataset.parameters.dtype == np.float32
+    assert dataset.attrs["precision"] == "fp32"
+    assert dataset.attrs["title"] == "Training run: tiny, seed 0"
+    assert float(dataset.objective[-1]) < float(dataset.objective[0])

@@ -1,6 +1,7 @@
 # make run    environment, then the laptop scale      make test   environment, then every check
 # make smoke  environment, then the smoke scale       make paper  environment, then the paper scale
 # make report an HTML report of what the laptop scale gave (SCALE=smoke or paper: of that scale)
+# make restore / make pack   archived runs in and out (SCALE=...), see docs/archive.md
 # make lock   resolve the versions again (needs uv)   make clean  remove environment and caches
 
 SHELL := bash
@@ -20,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES)
 overlay = $(if $(filter laptop,$(1)),,--configfile config/$(1).yaml)
 
-.PHONY: run smoke paper report test environment lock clean
+.PHONY: run smoke paper report restore pack test environment lock clean
 
 run: environment
 	$(SNAKEMAKE)
@@ -30,6 +31,14 @@ smoke paper: environment
 
 report: environment
 	$(SNAKEMAKE) $(call overlay,$(SCALE)) --report results/$(SCALE)/report.html
+
+# Runs that were expensive, from and to results/archive; what they do not hold is trained.
+restore: environment
+	$(SNAKEMAKE) $(call overlay,$(SCALE)) --until write_settings
+	double-pinn restore --archive results/archive/$(SCALE) --results results/$(SCALE)
+
+pack: environment
+	double-pinn pack --results results/$(SCALE) --archive results/archive/$(SCALE)
 
 test: environment
 	ruff check .

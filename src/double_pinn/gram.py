@@ -174,19 +174,31 @@ def _fill(K, mine, theirs, *, same: bool):
 
 
 def _tile(tiles: _Tiles, features, others: _Tiles, other_features):
+    """Return the products of all rows of one tile with all of another, summed over the layers."""
+
+    def of_layer(layer):
+        return _layer_tile(tiles, others, *layer)
+
+    layers = list(zip(*features, *other_features, strict=True))
+    total = of_layer(layers[0]) + of_layer(layers[-1])
+    if hidden := layers[1:-1]:
+        # The hidden layers are all alike: one program for all of them.
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *hidden)
+        add = lambda total, layer: (total + of_layer(layer), None)  # noqa: E731
+        total = jax.lax.scan(add, total, stacked)[0]
+    return total
+
+
+def _layer_tile(tiles: _Tiles, others: _Tiles, a, d, other_a, other_d):
     n, m = tiles.scale.shape[-1], others.scale.shape[-1]
     c, e = tiles.value_channels.size, others.value_channels.size
     bias = tiles.value_channels[:, None, None, None] * others.value_channels[None, None, :, None]
     mine, theirs = tiles.active_channels, others.active_channels
-    totals = [0.0] * len(tiles.active)
-    for a, d, other_a, other_d in zip(*features, *other_features, strict=True):
-        inputs = (a @ other_a.T).reshape(c, n, e, m) + bias
-        inputs = inputs[:, :, np.asarray(theirs), :]
-        outputs = (d @ other_d.T).reshape(len(mine), n, len(theirs), m)
-        products = iter(inputs[channel] * outputs[k] for k, channel in enumerate(mine))
-        for b, channels in enumerate(tiles.active):
-            for _ in channels:
-                totals[b] = totals[b] + next(products)
+    inputs = (a @ other_a.T).reshape(c, n, e, m) + bias
+    inputs = inputs[:, :, np.asarray(theirs), :]
+    outputs = (d @ other_d.T).reshape(len(mine), n, len(theirs), m)
+    products = iter([inputs[channel] * outputs[k] for k, channel in enumerate(mine)])
+    totals = [sum(next(products) for _ in channels) for channels in tiles.active]
     return jnp.concatenate([_sum_channels(total, others.active) for total in totals])
 
 

@@ -13,7 +13,6 @@ enter with constant coefficients,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -271,35 +270,25 @@ class PointSet:
         ]
 
     def active_channels(self) -> list[list[int]]:
-        """Return, for each block, the channels on which its rows depend, counted over all places.
+        """Return, for each block of rows, the channels on which it depends.
 
-        Found by differentiating the rows of a small random network: a cotangent that is exactly
-        zero there is zero for every network, since the channels enter by sums and products only.
+        Channels are counted over all places, one after the other.
         """
-        with jax.ensure_compile_time_eval():
-            random = np.random.default_rng(0)
-            sizes, dtype = (2, 3, 3, 1), self.places[0][0].dtype
-            layers = [
-                (random.normal(size=(i, o)).astype(dtype), random.normal(size=o).astype(dtype))
-                for i, o in pairwise(sizes)
-            ]
-            layers = jax.tree.map(jnp.asarray, layers)
-            points = [(jnp.asarray(x[:2] + 0.3), jnp.asarray(t[:2] + 0.2)) for x, t in self.places]
-            zeros = [jnp.zeros((len(plan), 3, 2), dtype) for plan in self.plans]
-            others = [jnp.zeros((len(plan), 1, 2), dtype) for plan in self.plans]
-            box = ((0.0, 1.0), (0.0, 1.0))
-
-            def rows(shifts):
-                taps = [[z * 0, z, o] for z, o in zip(shifts, others, strict=True)]
-                return self.tapped_rows(layers, box, points, taps)[0]
-
-            values, pull = jax.vjp(rows, zeros)
-            active = []
-            for b in range(len(values)):
-                (slopes,) = pull([jnp.full(2, float(k == b), dtype) for k in range(len(values))])
-                moves = np.concatenate([np.asarray(s).any(axis=(1, 2)) for s in slopes])
-                active.append([int(k) for k in np.flatnonzero(moves)])
-        return active
+        starts = np.cumsum([0, *(len(plan) for plan in self.plans)])
+        return [
+            sorted(
+                int(start) + k
+                for start, plan, functionals in zip(
+                    starts,
+                    self.plans,
+                    line.functionals(() if axis is None else (axis,)),
+                    strict=False,
+                )
+                for k in plan.needed_channels(functionals)
+            )
+            for line in self.lines
+            for axis in (None, *self.derived_axes)
+        ]
 
     @property
     def block_count(self) -> int:

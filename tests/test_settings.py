@@ -104,7 +104,7 @@ OPTIMIZER_OPTIONS = {
     "memory",
     "max_line_search_steps",
     "warmup_iterations",
-    "switch_decades",
+    "switch_loss",
     "acceleration",
 }
 

@@ -54,7 +54,7 @@ def scale_by_compact_lbfgs(
     relative, because an absolute one stops learning at the tiny losses reached late in training,
     and without any a failed line search poisons the memory. Where rounding has left no direction
     of descent, the scaled gradient is returned; after a step of length zero (a search that found no
-    decrease) the memory is forgotten and the scaling starts afresh.
+    decrease) the memory is forgotten, all but the scaling.
 
     Args:
         memory_size: number m of pairs.
@@ -101,7 +101,8 @@ def scale_by_compact_lbfgs(
         s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
 
-        scale = jnp.where(fresh, jnp.minimum(1, 1 / jnp.sqrt(g @ g)), state.scale)
+        # After a search without decrease the curvature last seen is a better guess than 1/‖g‖.
+        scale = jnp.where(state.count == 0, jnp.minimum(1, 1 / jnp.sqrt(g @ g)), state.scale)
         scale = jnp.where(good, sy / jnp.where(good, yy, 1), scale).astype(g.dtype)
 
         # From slots to age, oldest first: R = triu(SᵀY) is triangular in that order only. A slot

@@ -1,0 +1,170 @@
+"""The workflow on a real SLURM: time limits, cancelled jobs, a lost workflow, GPUs."""
+
+import csv
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from campaign import PATIENCE, Campaign, output
+
+pytestmark = pytest.mark.slurm
+
+ROWS = [
+    {"cell": "plain", "regularizer": "none", "used_in": "figure1:none"},
+    {"cell": "doubled", "regularizer": "double", "used_in": "figure1:double"},
+]
+COMMON = {
+    **{"equation": "convection", "precision": "fp32", "optimizer": "lbfgs", "scales": "smoke"},
+    **{"nx": 20, "nt": 20, "edge": 200},
+}
+# Long enough to be interrupted, with a time limit of a minute.
+OVERLAY = {
+    "experiments": "experiments.csv",
+    "seeds": [0],
+    "network": {"hidden_layers": 2, "width": 64},
+    "points_limit": {"grid": None, "edge": None},
+    "iterations": {"default": 1500},
+    "resources": {"train": {"default": {"runtime": 1, "mem_mb": 1500}}},
+}
+# The command as it is, only that training says more often where it stands.
+TALKATIVE = """\
+[ "$1" = train ] && set -- "$@" --progress-seconds 0.2
+exec python -m double_pinn.cli "$@"
+"""
+# Instead of training on a GPU that is none: what SLURM gave to the job.
+STAND_IN = """\
+while [ $# -gt 1 ]; do
+  case "$1" in --output) output=$2 ;; --device) device=$2 ;; esac
+  shift
+done
+echo "$device ${CUDA_VISIBLE_DEVICES-none}" > "$output"
+"""
+
+
+@pytest.fixture(scope="module")
+def new_campaign(tmp_path_factory, cluster):
+    """Return a function that lays out a campaign of two cells; all are stopped afterwards."""
+    campaigns = []
+
+    def build(overlay, command):
+        path = tmp_path_factory.mktemp("campaign")
+        with open(path / "experiments.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, [*ROWS[0], *COMMON])
+            writer.writeheader()
+            writer.writerows(row | COMMON for row in ROWS)
+        campaigns.append(Campaign(path, cluster, OVERLAY | overlay, command))
+        return campaigns[-1]
+
+    yield build
+    for campaign in campaigns:
+        campaign.stop()
+
+
+# --- One workflow with every misfortune; each test below looks at one of them ---
+
+
+@pytest.fixture(scope="module")
+def campaign(new_campaign):
+    """A time limit for one cell, scancel for the other, then the loss of Snakemake.
+
+    A held process (SIGSTOP) costs no processor time; SLURM wakes what it ends.
+    """
+    campaign = new_campaign({}, TALKATIVE)
+    campaign.start()
+    campaign.trainer("plain", 1).suspend()  # until the limit
+    campaign.environment_of_job = campaign.trainer("doubled", 1).environ()
+    campaign.cluster.run("scancel", campaign.jobs("doubled")[0]["JobId"])
+    references = [start_here(campaign, row["cell"]) for row in ROWS]
+    try:
+        campaign.trainer("plain", 2).suspend()
+        campaign.lose()
+        campaign.start()
+        campaign.finish()
+    finally:
+        assert [process.wait(PATIENCE) for process in references] == [0, 0]
+    return campaign
+
+
+def start_here(campaign, cell):
+    """Start the same training without SLURM and without interruption."""
+    run = campaign.path / f"{cell}.nc"
+    settings = campaign.path / "results" / "smoke" / "settings" / "train" / f"{cell}.json"
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "double_pinn.cli", "train", "--settings", settings),
+            *("--seed", "0", "--output", run, "--threads", "1"),
+        ],
+        env=campaign.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def parameters(run):
+    with xr.open_dataset(run) as data:
+        return data["parameters"].values
+
+
+def test_every_file_is_written_by_jobs_of_slurm(campaign):
+    results = campaign.path / "results" / "smoke"
+    for name in ("evaluation/plain.nc", "evaluation/doubled.nc", "figures/figure1.png"):
+        assert (results / name).stat().st_size > 0
+    rules = {job["Comment"].split("_wildcards")[0] for job in campaign.cluster.jobs()}
+    stages = ("solve_reference", "train_network", "evaluate_cell", "draw_figure1")
+    assert rules >= {f"rule_{stage}" for stage in stages}
+
+
+def test_cells_are_spread_over_nodes(campaign):
+    plain, doubled = campaign.jobs("plain")[0], campaign.jobs("doubled")[0]
+    assert {plain["NodeList"], doubled["NodeList"]} == {"node1", "node2"}
+
+
+def test_a_time_limit_is_retried_with_more_of_everything(campaign):
+    first, second = campaign.jobs("plain")[:2]
+    assert first["JobState"] == "TIMEOUT"
+    assert (first["TimeLimit"], first["MinMemoryNode"]) == ("00:01:00", "1500M")
+    assert (second["TimeLimit"], second["MinMemoryNode"]) == ("00:02:00", "3000M")
+
+
+def test_a_cancelled_job_is_retried(campaign):
+    first, *others = campaign.jobs("doubled")
+    assert first["JobState"] == "CANCELLED"
+    assert others
+
+
+@pytest.mark.parametrize("cell", ["plain", "doubled"])
+def test_an_attempt_continues_where_the_one_before_was_stopped(campaign, cell):
+    stopped = None
+    for job in campaign.jobs(cell):
+        said = output(job).replace(",", "")
+        if stopped:
+            assert f"continues from iteration {stopped.group(1)}\n" in said
+        stopped = re.search(r"stopped by SIGTERM at iteration (\d+); state saved", said) or stopped
+    assert stopped
+
+
+@pytest.mark.parametrize("cell", ["plain", "doubled"])
+def test_interruptions_change_no_number(campaign, cell):
+    run = campaign.path / "results" / "smoke" / "runs" / cell / "seed0.nc"
+    np.testing.assert_array_equal(parameters(run), parameters(campaign.path / f"{cell}.nc"))
+
+
+# --- GPUs ---
+
+
+def test_a_job_gets_the_gpu_that_it_asks_for(new_campaign):
+    campaign = new_campaign({"device": "gpu"}, STAND_IN)
+    run = "results/smoke/runs/plain/seed0.nc"
+    campaign.start(run)
+    campaign.finish()
+    assert (campaign.path / run).read_text() == "gpu 0\n"
+    (job,) = campaign.jobs("plain")
+    assert job["TresPerJob"] == "gres:gpu:1"
+
+
+def test_a_job_that_asks_for_no_gpu_gets_none(campaign):
+    assert "CUDA_VISIBLE_DEVICES" not in campaign.environment_of_job
+    assert "TresPerJob" not in campaign.jobs("plain")[0]

@@ -76,7 +76,7 @@ def paths_to(config, kind, prefix=()):
 
 SECTIONS = paths_to(CONFIGS["laptop"], dict)
 COUNTS = [path for path in paths_to(CONFIGS["laptop"], int) if path[-1] != "seed"]
-FREE = [("equations",), ("iterations", "cells"), ("resources", "train", "cells")]
+FREE = [("equations",), ("iterations", "cells"), ("iterations", "cells", "laptop")]
 CLOSED = [p for p in SECTIONS if p not in FREE and p[:1] != ("equations",)]
 
 
@@ -147,7 +147,8 @@ def test_a_missing_section_is_named(path):
         (("scale",), "Laptop!", "scale"),
         (("equations", "burgers"), {"nu": 1.0}, "equations.burgers"),
         (("evaluation", "grid", "burgers"), {"nx": 9, "nt": 9}, "evaluation.grid.burgers"),
-        (("iterations", "cells", "nobody"), 10, "nobody"),
+        (("iterations", "cells", "laptop", "nobody"), 10, "iterations.cells.laptop.nobody"),
+        (("iterations", "cells", "nowhere"), {}, "iterations.cells.nowhere"),
         (("stopping", "tolerance"), -1.0, "stopping.tolerance"),
     ],
 )
@@ -278,7 +279,7 @@ def test_a_limit_on_points_only_takes_away(grid, edge):
 @given(st.sampled_from(sorted(load(CONFIGS["laptop"]).CELLS)), st.integers(1, 10**7))
 def test_the_budget_of_a_cell_touches_no_other_cell(cell, budget):
     before = load(CONFIGS["laptop"])
-    after = load(replaced(CONFIGS["laptop"], ("iterations", "cells", cell), budget))
+    after = load(replaced(CONFIGS["laptop"], ("iterations", "cells", "laptop", cell), budget))
     assert after.train_settings(cell)["stopping"]["max_iterations"] == budget
     for other in set(before.CELLS) - {cell}:
         assert after.train_settings(other) == before.train_settings(other)

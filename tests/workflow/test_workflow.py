@@ -97,7 +97,7 @@ def refusal(checkout, *arguments):
         ({"network": {"width": 0}}, "network.width"),
         ({"network": {"depth": 4}}, "network.depth"),
         ({"iterations": {"default": -5}}, "iterations.default"),
-        ({"iterations": {"cells": {"nobody": 5}}}, "nobody"),
+        ({"iterations": {"cells": {"laptop": {"nobody": 5}}}}, "cells.laptop.nobody"),
         ({"equations": {"burgers": {"nu": 0.01}}}, "equations.burgers"),
         ({"equations": {"wave": {"x_range": [1.0, 1.0]}}}, "equations.wave.x_range"),
         ({"regularizers": {"l3": 1e-3}}, "regularizers.l3"),
@@ -260,7 +260,7 @@ def test_another_seed_trains_that_seed_only(smoke):
 
 
 def test_a_changed_budget_retrains_that_cell_only(smoke):
-    jobs = smoke_plan(smoke, {"iterations": {"cells": {"wave_none_fp64": 30}}})
+    jobs = smoke_plan(smoke, {"iterations": {"cells": {"smoke": {"wave_none_fp64": 30}}}})
     assert trained(jobs) == {("wave_none_fp64", 0)}
 
 

@@ -133,9 +133,14 @@ def select_scale(experiments):
     """Return the rows of the configured scale, by cell, as plain values."""
     scale, path = config["scale"], config["experiments"]
     names = set(experiments["cell"])
-    for section in (config["iterations"], config["resources"]["train"]):
-        for name in section.get("cells") or {}:
-            require(name in names, f"configuration: cells.{name}: no such cell in {path}")
+    scales = set(" ".join(experiments["scales"]).split())
+    sections = {"iterations": config["iterations"], "resources.train": config["resources"]["train"]}
+    for section, values in sections.items():
+        for other, exceptions in values.get("cells", {}).items():
+            key = f"configuration: {section}.cells.{other}"
+            require(other in scales, f"{key}: no row of {path} lists this scale")
+            for name in exceptions:
+                require(name in names, f"{key}.{name}: no such cell in {path}")
     rows = experiments.astype(object).where(experiments.notna(), None).to_dict("records")
     cells = {row["cell"]: row for row in rows if scale in row["scales"].split()}
     require(cells, f"configuration: scale: no row of {path} lists {scale!r} under `scales`")
@@ -197,11 +202,15 @@ def point_settings(row):
     return {key: min(row[key], limit or row[key]) for key, limit in limit_of.items()}
 
 
+def for_cell(cell, values):
+    """Return the exception that holds for a cell at this scale, or else the default."""
+    exceptions = values.get("cells", {}).get(config["scale"], {})
+    return exceptions.get(cell, values["default"])
+
+
 def train_settings(cell):
     """All that decides the numbers of a training run, but for the seed."""
     row = CELLS[cell]
-    iterations = config["iterations"]
-    budget = (iterations.get("cells") or {}).get(cell, iterations["default"])
     return {
         "cell": cell,
         "equation": equation_settings(row["equation"]),
@@ -211,7 +220,7 @@ def train_settings(cell):
         "points": point_settings(row),
         "test_points": config["test_points"],
         "optimizer": {"name": row["optimizer"], **config["optimizers"][row["optimizer"]]},
-        "stopping": {"max_iterations": budget, **config["stopping"]},
+        "stopping": {"max_iterations": for_cell(cell, config["iterations"]), **config["stopping"]},
         "logging": config["logging"],
     }
 
@@ -239,8 +248,7 @@ def settings_json(wildcards):
 
 
 def train_job(cell):
-    jobs = config["resources"]["train"]
-    return (jobs.get("cells") or {}).get(cell, jobs["default"])
+    return for_cell(cell, config["resources"]["train"])
 
 
 def train_runtime(wildcards, attempt):

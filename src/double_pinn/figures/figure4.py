@@ -12,7 +12,7 @@ EXPECTED = {
     "none_fp64": {"equation": "allen_cahn", "regularizer": "none", "precision": "fp64"},
     "double": {"equation": "allen_cahn", "regularizer": "double", "precision": "fp64"},
 }
-_NAMES = {"none_fp32": "PINN FP32", "none_fp64": "PINN FP64", "double": "double PINN FP64"}
+_NAMES = {"none_fp32": "PINN FP32", "none_fp64": "PINN FP64", "double": "double, FP64"}
 
 
 @style.themed

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of the training core; ``python -m benchmarks`` runs them."""

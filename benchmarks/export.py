@@ -1,0 +1,72 @@
+"""Writes the cases: this project's points and starting parameters, for all peers."""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from benchmarks.cases import Case, save_case
+from double_pinn.cli import configure_jax
+from double_pinn.networks.mlp import FlatMLP
+from double_pinn.points import training_points
+from double_pinn.settings import RunSettings, settings_from_dict
+
+# The paper's points (Table 1): the domain grid is square.
+POINTS = {
+    "reaction": {"nx": 16, "nt": 16, "edge": 100},
+    "wave": {"nx": 12, "nt": 12, "edge": 100},
+    "convection": {"nx": 20, "nt": 20, "edge": 200},
+    "allen_cahn": {"nx": 64, "nt": 64, "edge": 100},
+}
+WEIGHT = 5e-4
+SEED = 0
+
+
+def paper_settings(equation: str, loss: str) -> RunSettings:
+    """Return the paper's settings of an equation in FP64; ``loss`` is ``none`` or ``double``."""
+    return settings_from_dict(
+        {
+            "cell": f"{equation}_{loss}",
+            "equation": {"name": equation},
+            "precision": "fp64",
+            "regularizer": {"name": loss, "weight": WEIGHT if loss == "double" else 0.0},
+            "points": POINTS[equation],
+            "optimizer": {"name": "lbfgs", "memory": 100},
+            "stopping": {"max_iterations": 1_000_000},
+        }
+    )
+
+
+def export(settings: RunSettings) -> Case:
+    """Return the case of a cell; needs FP64 to be enabled."""
+    problem = settings.problem
+    points = training_points(settings.points, problem)
+    network = FlatMLP(settings.network.hidden_layers, settings.network.width, np.float64)
+    flat = network.init(SEED)
+    coefficients = {k: v for k, v in problem.parameters.items() if not k.endswith("_range")}
+    return Case(
+        settings=settings.as_dict(),
+        coefficients=coefficients,
+        box=(problem.x_range, problem.t_range),
+        x=points.x,
+        t=points.t,
+        x_edge=points.x_edge,
+        t_edge=points.t_edge,
+        initial=np.asarray(problem.initial(points.x_edge)),
+        initial_x=np.asarray(jax.vmap(jax.grad(problem.initial))(points.x_edge)),
+        flat=np.asarray(flat),
+        layers=[(np.asarray(k), np.asarray(b)) for k, b in network.layers(flat)],
+    )
+
+
+def main(folder: str, *names: str):
+    """Write ``{equation}_{loss}.npz`` for every name of that form."""
+    configure_jax("cpu", None, x64=True)
+    for name in names:
+        equation, _, loss = name.rpartition("_")
+        save_case(export(paper_settings(equation, loss)), Path(folder) / f"{name}.npz")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

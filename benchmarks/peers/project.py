@@ -1,0 +1,52 @@
+"""The project itself, through the trainer that the command line uses."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+
+from benchmarks.cases import Case
+from benchmarks.peers import Stretch
+from double_pinn.cli import configure_jax
+from double_pinn.settings import settings_from_dict
+from double_pinn.training import Trainer
+
+
+class Peer:
+    """Compact L-BFGS on Taylor propagation.
+
+    Attributes:
+        trainer: the compiled pieces.
+        state: of the optimiser.
+    """
+
+    def __init__(self, case: Case, *, precision: str = "fp64", threads: int, train: bool = True):
+        """Compile; without ``train``, only what an evaluation needs."""
+        configure_jax("cpu", threads, x64=precision == "fp64")
+        self.trainer = Trainer(settings_from_dict({**case.settings, "precision": precision}))
+        self._parameters = jnp.asarray(case.flat, self.trainer.network.dtype)
+        self.versions = {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
+        self.state = None
+        if train:
+            self.state = self.trainer.init(jnp.copy(self._parameters))
+            self.state, _, _ = jax.block_until_ready(self.trainer.advance(self.state, 0))
+        self._evaluate = jax.jit(jax.value_and_grad(self.trainer.objective))
+
+    def loss(self) -> float:
+        """Return the loss at the present parameters, by one value-and-gradient evaluation."""
+        at = self._parameters if self.state is None else self.state.parameters
+        return float(jax.block_until_ready(self._evaluate(at))[0])
+
+    def advance(self, iterations: int) -> Stretch:
+        """Take iterations, all in one call of the compiled loop.
+
+        Raises:
+            RuntimeError: if the loss stopped being finite.
+        """
+        before, started = int(self.state.evaluations), time.perf_counter()
+        self.state, taken, finite = self.trainer.advance(self.state, iterations)
+        if not bool(finite):
+            raise RuntimeError(f"the loss is not finite after {int(taken)} iterations")
+        seconds = time.perf_counter() - started
+        return Stretch(seconds, int(taken), int(self.state.evaluations) - before)

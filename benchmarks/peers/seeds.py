@@ -1,0 +1,45 @@
+"""The project itself, several seeds of one cell in one process by ``jax.vmap``."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.cases import Case
+from benchmarks.peers import Stretch
+from benchmarks.peers.project import Peer as Project
+
+
+class Peer:
+    """Seeds side by side; a line search goes on until the last of them is done.
+
+    Attributes:
+        states: of the optimiser, with a leading axis of seeds.
+    """
+
+    def __init__(self, case: Case, *, threads: int, seeds: int):
+        """Compile the loop of iterations of all seeds."""
+        project = Project(case, threads=threads, train=False)
+        self.versions, self._seeds = project.versions, seeds
+        trainer = project.trainer
+        start = jnp.stack([trainer.network.init(seed) for seed in range(seeds)])
+        self._evaluate = jax.jit(trainer.objective)
+        self.states = jax.jit(jax.vmap(trainer.stepper.init))(start)
+        step = jax.vmap(trainer.stepper.step)
+        self._advance = jax.jit(
+            lambda states, count: jax.lax.fori_loop(0, count, lambda _, s: step(s), states),
+            donate_argnums=0,
+        )
+        self.states = jax.block_until_ready(self._advance(self.states, 0))
+
+    def loss(self) -> float:
+        """Return the first seed's loss at the present parameters."""
+        return float(self._evaluate(self.states.parameters[0]))
+
+    def advance(self, iterations: int) -> Stretch:
+        """Take iterations of every seed; the stretch counts them all."""
+        before, started = int(jnp.sum(self.states.evaluations)), time.perf_counter()
+        self.states = jax.block_until_ready(self._advance(self.states, iterations))
+        seconds = time.perf_counter() - started
+        evaluations = int(jnp.sum(self.states.evaluations)) - before
+        return Stretch(seconds, self._seeds * iterations, evaluations)

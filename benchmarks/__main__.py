@@ -1,0 +1,137 @@
+"""The command line: ``python -m benchmarks`` from the root of the repository."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.cases import EQUATIONS, LOSSES
+from benchmarks.machine import cores
+from benchmarks.peers import PEERS
+from benchmarks.processes import ROOT, BenchmarkError, export_cases
+from benchmarks.race import run_case
+from benchmarks.seeds import measure_seeds
+
+_RESULTS = ROOT / "benchmarks" / "results"
+_PEER_PYTHON = ROOT / "benchmarks" / ".venv" / "bin" / "python"
+_PACKAGES = {"pytorch": "torch", "deepxde": "deepxde"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    choice = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help="core (the race and the limit), seeds (several seeds of one cell); default: both",
+    )
+    parser.add_argument("--equations", choices=EQUATIONS, default=EQUATIONS, **choice)
+    parser.add_argument("--cases", choices=LOSSES, default=LOSSES, **choice)
+    parser.add_argument("--peers", choices=PEERS, default=list(PEERS), **choice)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of training for each peer")
+    parser.add_argument("--cores", type=int, help="to use (default: all that there are)")
+    parser.add_argument(
+        "--quick", action="store_true", help="reaction only, 2 s: to see that everything runs"
+    )
+    parser.add_argument(
+        "--peer-python",
+        type=Path,
+        default=_PEER_PYTHON,
+        metavar="FILE",
+        help="interpreter with the optional peers (default: benchmarks/.venv/bin/python)",
+    )
+    parser.add_argument("--output", type=Path, default=_RESULTS, help="folder of the results")
+    return parser
+
+
+def _pythons(peers, peer_python: Path) -> dict[str, str]:
+    """Return each role's interpreter.
+
+    Raises:
+        BenchmarkError: if a peer is not installed.
+    """
+    pythons = {**dict.fromkeys(PEERS, sys.executable), "evaluation": sys.executable}
+    for peer in peers:
+        if not PEERS[peer].optional:
+            continue
+        package = _PACKAGES[peer]
+        pythons[peer] = str(peer_python)
+        find = f"import importlib.util as u, sys; sys.exit(u.find_spec({package!r}) is None)"
+        if not peer_python.exists() or subprocess.run([peer_python, "-c", find]).returncode:
+            raise BenchmarkError(
+                f"{package} is not installed for {peer_python}: install benchmarks/requirements.txt"
+                " there (benchmarks/README.md), give --peer-python, or leave out "
+                f"{peer} with --peers"
+            )
+    return pythons
+
+
+def _say(line: str):
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(argv=None) -> int:
+    """Measure, and write tables and plot."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    parts = args.parts or ["core", "seeds"]
+    if unknown := set(parts) - {"core", "seeds"}:
+        parser.error(f"{unknown.pop()!r} is no part: choose core or seeds")
+    if args.quick:
+        args.equations, args.seconds = ["reaction"], 2.0
+    names = [f"{equation}_{loss}" for equation in args.equations for loss in args.cases]
+    # Workers wait stopped: they must be ended even if this process is told to go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        _measure(args, parts, names)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _measure(args, parts, names):
+    used = cores()[: args.cores]
+    pythons = _pythons(args.peers if "core" in parts else (), args.peer_python)
+    args.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        export_cases(names, folder)
+        files = {name: folder / f"{name}.npz" for name in names}
+        results = {}
+        for name in names if "core" in parts else ():
+            results[name] = run_case(files[name], args.peers, pythons, used, args.seconds, _say)
+        seeds = []
+        if "seeds" in parts:
+            cheap = files[f"{args.equations[0]}_{args.cases[-1]}"]
+            seeds = measure_seeds(cheap, sys.executable, used, args.seconds, _say)
+        _write(args, results, seeds, folder, used)
+    _say(f"results in {args.output}")
+
+
+def _write(args, results, seeds, folder, used):
+    # It imports JAX, which is no business of this process while others are measured.
+    from benchmarks import report
+
+    words = report.describe(used)
+    if results:
+        core, limits = report.core_rows(results), report.limit_rows(results, folder)
+        versions = {k: v for result in results.values() for k, v in result["versions"].items()}
+        report.write_csv(core, args.output / "core.csv")
+        text = report.core_markdown(
+            core, limits, seconds=args.seconds, machine_words=words, versions=versions
+        )
+        (args.output / "core.md").write_text(text)
+        if limits:
+            report.write_csv(limits, args.output / "limit.csv")
+        report.plot(core, limits, args.output / "core.png")
+    if seeds:
+        report.write_csv(seeds, args.output / "seeds.csv")
+        (args.output / "seeds.md").write_text(report.seeds_markdown(seeds, words))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

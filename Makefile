@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES)
 overlay = $(if $(filter laptop,$(1)),,--configfile config/$(1).yaml)
 
-.PHONY: run smoke paper report restore pack test environment lock clean
+.PHONY: run smoke paper report restore pack test test-slurm environment lock clean
 
 run: environment
 	$(SNAKEMAKE)
@@ -45,7 +45,11 @@ test: environment
 	ruff format --check .
 	snakefmt --check --line-length 100 $(SNAKEFILES)
 	snakemake --lint
-	python -m pytest
+	python -m pytest -m "not slurm"
+
+# Starts a SLURM of its own: needs root, slurm-wlm and munge.
+test-slurm: environment
+	python -m pytest -m slurm
 
 environment: $(STAMP)
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from double_pinn import derivatives as d
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 BOX = ((-1.0, 2.5), (0.3, 1.1))
 INDICES = [(i, j) for i in range(5) for j in range(5 - i)]
 
@@ -59,6 +61,10 @@ def test_any_constant_coefficient_operators_and_their_derivatives(case, wanted, 
     if derive:
         wanted += [d.differentiate(f, axis) for f in wanted for axis in (0, 1)]
     check(case, wanted)
+
+
+def test_an_operator_may_hold_the_value(case):
+    check(case, [d.combination({(0, 0): 1.0, (0, 1): 1.0, (1, 0): 1.0}), d.partial((0, 0))])
 
 
 def test_an_operator_travels_as_one_channel():

@@ -21,6 +21,8 @@ from double_pinn.networks.mlp import FlatMLP
 from double_pinn.settings import settings_from_dict
 from double_pinn.training import Progression, TrainingInterruptedError, train
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
 def compiled():

@@ -78,6 +78,13 @@ def _partitions(index: Index) -> tuple[tuple[tuple[Index, ...], int], ...]:
     return tuple(sorted(counts.items()))
 
 
+def _without_value(functional: Functional) -> tuple[Functional, float | None]:
+    """Split off the value, which is no derivative: it passes a layer in another way."""
+    terms = dict(functional)
+    at_value = terms.pop(VALUE, None)
+    return tuple(terms.items()), at_value
+
+
 def _lower(functional: Functional) -> set[Index]:
     """Return the derivatives of lower order that a functional needs to pass a nonlinear layer."""
     return {b for index, _ in functional for blocks, _ in _partitions(index) for b in blocks}
@@ -111,9 +118,11 @@ class Plan:
         Raises:
             KeyError: if the plan does not carry the functional.
         """
+        functional, at_value = _without_value(functional)
+        total = None if at_value is None else at_value * values[0]
         if functional in self.channels:
-            return values[self.channels.index(functional)]
-        total = None
+            operator = values[self.channels.index(functional)]
+            return operator if total is None else total + operator
         for index, coefficient in functional:
             channel = partial(index)
             if channel not in self.channels:
@@ -131,7 +140,11 @@ class Plan:
         """
         pending, needed = [f for f in functionals if f], set()
         while pending:
-            functional = pending.pop()
+            functional, at_value = _without_value(pending.pop())
+            if at_value is not None:
+                needed.add(0)
+            if not functional:
+                continue
             if functional not in self.channels:
                 if len(functional) == 1 and functional == partial(functional[0][0]):
                     raise KeyError(f"the plan does not carry the derivative {functional[0][0]}")
@@ -149,7 +162,7 @@ def make_plan(functionals: Iterable[Functional]) -> Plan:
     A functional travels collapsed unless its single derivatives are needed anyway, or are no more
     than the functionals that share them.
     """
-    functionals = [f for f in functionals if f]
+    functionals = [rest for f in functionals if (rest := _without_value(f)[0])]
     single = {f[0][0] for f in functionals if len(f) == 1}
     # A multiple of one derivative is that derivative.
     collapsed = [f for f in dict.fromkeys(functionals) if len(f) > 1]

@@ -10,6 +10,8 @@ import pytest
 
 from double_pinn.optimizers.linesearch import scale_by_zoom, zoom
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 LINES = {
     "a whole step is right": lambda s: (s - 1.0) ** 2,
     "too long": lambda s: (s - 0.01) ** 2,

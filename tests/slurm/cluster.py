@@ -4,8 +4,8 @@
 (in truth ``/dev/null``), reachable from this machine only; no accounting, as on small clusters.
 """
 
-import getpass
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -62,6 +62,10 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 def missing() -> list[str]:
     """Return the daemons that are not installed."""
     return [name for name in DAEMONS if _which(name) is None]
+
+
+def _user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _which(name):
@@ -141,7 +145,7 @@ class Cluster:
 
     def cancel_all(self):
         """Cancel every job and wait until none is left; give up after 30 seconds."""
-        self.run("scancel", "--user", getpass.getuser())
+        self.run("scancel", "--user", _user())
         deadline = time.monotonic() + 30
         while self.run("squeue", "--noheader") and time.monotonic() < deadline:
             time.sleep(0.3)
@@ -172,7 +176,7 @@ class Cluster:
         key.chmod(0o400)
         (self.folder / "slurm.conf").write_text(
             CONFIGURATION.format(
-                user=getpass.getuser(),
+                user=_user(),
                 host=socket.gethostname().split(".")[0],
                 folder=self.folder,
                 ports=_free_ports(1 + len(NODES)),

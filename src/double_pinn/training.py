@@ -256,12 +256,13 @@ def _run(trainer, seed, folder, started, checkpoint_seconds, progress) -> xr.Dat
                 raise TrainingInterruptedError(
                     f"stopped by {signals.received} at iteration {at.iteration}; state {where}"
                 )
-    if at.history.last_iteration < at.iteration:
-        _log(trainer, state, at, elapsed(), progress)
-    at.wall_time = elapsed()
-    if folder and not was_finished:
-        # Kept: the netCDF is not written yet, and a larger budget continues from here.
-        save()
+        # A signal from here on is not obeyed: what is left takes a moment.
+        if at.history.last_iteration < at.iteration:
+            _log(trainer, state, at, elapsed(), progress)
+        at.wall_time = elapsed()
+        if folder and not was_finished:
+            # Kept: the netCDF is not written yet, and a larger budget continues from here.
+            save()
     say(f"{at.iteration:,} iterations, stopped by {at.stop_reason}")
     return _dataset(trainer, settings, seed, state, at)
 

@@ -106,6 +106,7 @@ OPTIMIZER_OPTIONS = {
     "warmup_iterations",
     "switch_loss",
     "acceleration",
+    "most_rows",
 }
 
 NO_COUNT = st.one_of(

@@ -8,8 +8,13 @@ respect to the layer's kernel is Σ_c a_ci ⊗ d_ci, so
 where the bracket is the bias. The cost falls by about n_out / channels² against forming J, and no
 matrix with a column a parameter is ever stored. The matrix is filled tile by tile, each small
 enough for the cache.
+
+Where the rows are too many for that (Allen-Cahn: 12,900, a matrix of 1.3 GB and a factorisation of
+half a minute on one core), the domain's points are dealt out to *parts*, and a step sees one part
+with all conditions: a sketch of the rows by sampling.
 """
 
+import copy
 from typing import NamedTuple
 
 import jax
@@ -32,6 +37,7 @@ class _Tiles(NamedTuple):
         value_channels: 1 for the channels that carry a value (not a derivative), shape (C,).
         active: for each block, the channels on which its rows depend; the cotangents of the others
             vanish.
+        parts: into which the points are dealt out, a run of tiles each.
     """
 
     point_set: PointSet
@@ -39,6 +45,20 @@ class _Tiles(NamedTuple):
     scale: np.ndarray
     value_channels: np.ndarray
     active: list[list[int]]
+    parts: int = 1
+
+    def part(self, k) -> "_Tiles":
+        """Return the tiles of part ``k``, which may be traced; it stands for all of them."""
+        if self.parts == 1:
+            return self
+        take = lambda a: jax.lax.dynamic_index_in_dim(  # noqa: E731
+            jnp.reshape(a, (self.parts, -1, *a.shape[1:])), k, keepdims=False
+        )
+        return self._replace(
+            places=[(take(x), take(t)) for x, t in self.places],
+            scale=take(self.scale) * self.parts**0.5,
+            parts=1,
+        )
 
     @property
     def active_channels(self) -> list[int]:
@@ -53,19 +73,24 @@ class RowGram:
 
     Attributes:
         size: length of the vector, filling included.
+        parts: into which the points of the domain are dealt out.
     """
 
-    def __init__(self, network, system: RowSystem):
+    def __init__(self, network, system: RowSystem, most_rows: int | None = None):
         """Cut the points; nothing is computed yet.
 
         Args:
             network: the :class:`~double_pinn.networks.mlp.FlatMLP`.
             system: the rows.
+            most_rows: of a part, about; ``None``: there is one part.
         """
         self.network, self.system = network, system
         self._sets: list[_Tiles] = []
-        for point_set, blocks in system.sets:
-            places, counts = point_set.cut(_TILE_COLUMNS)
+        rows = [sum(block.count for block in blocks) for _, blocks in system.sets]
+        self.parts = _part_count(rows[0], sum(rows[1:]), most_rows)
+        for k, (point_set, blocks) in enumerate(system.sets):
+            parts = self.parts if k == 0 else 1
+            places, counts = point_set.cut(_TILE_COLUMNS, parts)
             weights = np.asarray([block.weight / block.count for block in blocks])
             scale = np.sqrt(weights)[None, :, None] * counts[:, None, :]
             values = [k == 0 for plan in point_set.plans for k in range(len(plan))]
@@ -76,9 +101,23 @@ class RowGram:
                     scale.astype(system.dtype),
                     np.asarray(values, system.dtype),
                     point_set.active_channels(),
+                    parts,
                 )
             )
         self.size = sum(tiles.scale.size for tiles in self._sets)
+
+    def part(self, k) -> "RowGram":
+        """Return the rows of part ``k`` of the domain's points, and of all conditions.
+
+        The part's rows carry the weight of all: its r·r estimates the objective.
+
+        Args:
+            k: number of the part; it may be traced.
+        """
+        part = copy.copy(self)
+        part._sets, part.parts = [tiles.part(k) for tiles in self._sets], 1
+        part.size = sum(tiles.scale.size for tiles in part._sets)
+        return part
 
     def rows(self, parameters) -> jax.Array:
         """Return the weighted rows r, shape (size,); the objective is r·r (Eqs. 2-4)."""
@@ -140,6 +179,14 @@ class RowGram:
             return inputs, outputs
 
         return jax.lax.map(of_tile, (tiles.places, tiles.scale))
+
+
+def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) -> int:
+    """Return into how many parts the equation's rows go so that a part has ``most_rows``."""
+    if most_rows is None or equation_rows + condition_rows <= most_rows:
+        return 1
+    # Conditions are in every part: at least half of it is the equation's.
+    return -(-equation_rows // max(most_rows - condition_rows, most_rows // 2))
 
 
 def _points_first(parts, channels=None):

@@ -300,19 +300,30 @@ class PointSet:
         """Channels a point of the set, over all its places."""
         return sum(len(plan) for plan in self.plans)
 
-    def cut(self, columns: int):
+    def cut(self, columns: int, parts: int = 1):
         """Cut the points into equal blocks of about ``columns`` points times channels.
+
+        Args:
+            columns: points times channels of a block.
+            parts: deal the points out at random to so many parts first, each cut by itself; a
+                part is a run of blocks. The random numbers are the same every time.
 
         Returns:
             ``(places, counts)``: the places with a leading axis of blocks, and a mask of 0 and 1
-            of shape (blocks, size): the last block is filled up with points that do not count.
+            of shape (blocks, size): a part's last block is filled up with points that do not count.
         """
         n = self.places[0][0].size
-        blocks = max(1, round(n * self.columns / columns))
-        size = -(-n // blocks)
-        take = np.arange(blocks * size).reshape(blocks, size)
-        counts = (take < n).astype(self.places[0][0].dtype)
-        take = np.minimum(take, n - 1)
+        order = np.arange(n) if parts == 1 else np.random.default_rng(0).permutation(n)
+        largest = -(-n // parts)
+        blocks = max(1, round(largest * self.columns / columns))
+        size = -(-largest // blocks)
+        take = np.full((parts, blocks * size), -1)
+        for part in range(parts):
+            mine = order[part::parts]
+            take[part, : mine.size] = mine
+        take = take.reshape(parts * blocks, size)
+        counts = (take >= 0).astype(self.places[0][0].dtype)
+        take = np.where(take >= 0, take, n - 1)
         return [(x[take], t[take]) for x, t in self.places], counts
 
     def weighted_square(self, layers, box, weights):

@@ -113,6 +113,8 @@ class Optimizer:
         switch_loss: ``gauss_newton`` takes over as soon as the loss is below this fraction of its
             first value.
         acceleration: whether ``gauss_newton`` uses geodesic acceleration.
+        most_rows: that a ``gauss_newton`` step sees, about; a step's matrix has so many rows and
+            columns. Beyond it the points of the domain are dealt out to parts.
     """
 
     name: str = "lbfgs"
@@ -121,6 +123,7 @@ class Optimizer:
     warmup_iterations: int | None = None
     switch_loss: float | None = None
     acceleration: bool | None = None
+    most_rows: int | None = None
 
     _DEFAULTS = {  # noqa: RUF012 - a constant, not a field: it has no annotation
         "lbfgs": {"memory": 100, "max_line_search_steps": 20},
@@ -131,6 +134,7 @@ class Optimizer:
             "warmup_iterations": 3000,
             "switch_loss": 1e-4,
             "acceleration": True,
+            "most_rows": 4000,
         },
     }
 
@@ -153,6 +157,7 @@ class Optimizer:
             _check_number("optimizer.switch_loss", self.switch_loss, positive=False)
             if not isinstance(self.acceleration, bool):
                 _refuse("optimizer.acceleration", self.acceleration, "true or false is needed")
+            _check_count("optimizer.most_rows", self.most_rows)
 
 
 @dataclass(frozen=True)

@@ -123,12 +123,14 @@ class GaussNewtonState(NamedTuple):
         count: steps so far, int32 scalar.
         marked: objective at the last look of the switching rule, scalar.
         damping: relative damping of the next Gauss-Newton step, scalar.
+        refused: parts of the rows in a row that gave no step, int32 scalar.
     """
 
     first: Any
     count: Any
     marked: Any
     damping: Any
+    refused: Any
 
 
 # Iterations between two looks of the switching rule.
@@ -140,9 +142,10 @@ def _gauss_newton_stepper(optimizer: Optimizer, objective: Objective, first: Ste
 
     The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
     ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after
-    ``warmup_iterations``.
+    ``warmup_iterations``. Where there are more rows than ``most_rows``, the steps see one part of
+    them after the other; once no part lowers the loss of all rows, the steps see all rows.
     """
-    gram = RowGram(objective.network, objective.system)
+    gram = RowGram(objective.network, objective.system, optimizer.most_rows)
 
     def init(parameters):
         state = first.init(parameters)
@@ -151,6 +154,7 @@ def _gauss_newton_stepper(optimizer: Optimizer, objective: Objective, first: Ste
             count=jnp.zeros((), jnp.int32),
             marked=state.value,
             damping=first_damping(parameters.dtype),
+            refused=jnp.zeros((), jnp.int32),
         )
         phase = SECOND_ORDER if optimizer.warmup_iterations == 0 else FIRST_ORDER
         return state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
@@ -167,20 +171,40 @@ def _gauss_newton_stepper(optimizer: Optimizer, objective: Objective, first: Ste
             inner=inner._replace(first=new.inner, count=count),
         )
 
-    def second_order(state):
-        trial = gauss_newton_step(
-            gram,
+    def take(rows, state):
+        return gauss_newton_step(
+            rows,
             state.parameters,
             state.value,
             state.inner.damping,
             acceleration=optimizer.acceleration,
+            judge=gram,
         )
+
+    def second_order(state):
+        inner = state.inner
+        if gram.parts == 1:
+            trial = take(gram, state)
+            whole = jnp.ones((), bool)
+        else:
+            whole = inner.refused >= gram.parts
+            part = inner.count % gram.parts
+            trial = jax.lax.cond(
+                whole, lambda s: take(gram, s), lambda s: take(gram.part(part), s), state
+            )
+        refused = jnp.where(trial.accepted, 0, inner.refused + 1).astype(jnp.int32)
         return state._replace(
             parameters=trial.parameters,
             value=trial.value,
             evaluations=state.evaluations + trial.trials,
-            stalled=~trial.accepted,
-            inner=state.inner._replace(count=state.inner.count + 1, damping=trial.damping),
+            stalled=whole & ~trial.accepted,
+            inner=inner._replace(
+                count=inner.count + 1,
+                # What one part refused says nothing of the next.
+                damping=jnp.where(trial.accepted, trial.damping, inner.damping),
+                # From then on: all rows.
+                refused=jnp.where(whole, inner.refused, refused),
+            ),
         )
 
     def step(state):

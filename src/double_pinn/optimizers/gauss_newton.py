@@ -43,19 +43,23 @@ class Trial(NamedTuple):
     accepted: jax.Array
 
 
-def gauss_newton_step(gram: RowGram, parameters, value, damping, *, acceleration=True) -> Trial:
+def gauss_newton_step(
+    gram: RowGram, parameters, value, damping, *, acceleration=True, judge: RowGram | None = None
+) -> Trial:
     """Take one accepted step, raising the damping until there is one.
 
     Args:
-        gram: the rows.
+        gram: the rows, or a part of them.
         parameters: flat parameters, shape (n,).
         value: objective there.
         damping: relative damping to try first.
         acceleration: whether to use geodesic acceleration.
+        judge: all rows, whose sum of squares must fall; ``None``: ``gram`` has them all.
 
     Returns:
         The accepted step, or, where rounding leaves none after 30 trials, the unchanged parameters.
     """
+    judge = judge or gram
     rows, pull = jax.vjp(gram.rows, parameters)
     K = gram.matrix(parameters)
     scale = jnp.trace(K) / gram.size
@@ -82,7 +86,7 @@ def gauss_newton_step(gram: RowGram, parameters, value, damping, *, acceleration
             a = towards(curvature(v))
             step, ratio = v + 0.5 * a, 2 * jnp.linalg.norm(a) / jnp.linalg.norm(v)
         moved = parameters + step
-        new_rows = gram.rows(moved)
+        new_rows = judge.rows(moved)
         new_value = new_rows @ new_rows
         # A failed factorisation is NaN and compares as false.
         accepted = (new_value < value) & (ratio <= _LARGEST_ACCELERATION)

@@ -29,6 +29,7 @@ class ScaleByCompactLBFGSState(NamedTuple):
         used: whether a slot holds a pair that counts, shape (m,).
         s_dot_y: sᵢᵀyⱼ by slot, valid where i is not younger than j, shape (m, m).
         y_dot_y: yᵢᵀyⱼ by slot, shape (m, m).
+        pairs_dot_g: products of all pairs with the gradient at the last update, shape (2m,).
         scale: γ of the initial matrix γI, scalar.
         skipped: pairs refused by the curvature guard, int32 scalar.
     """
@@ -40,6 +41,7 @@ class ScaleByCompactLBFGSState(NamedTuple):
     used: jax.Array
     s_dot_y: jax.Array
     y_dot_y: jax.Array
+    pairs_dot_g: jax.Array
     scale: jax.Array
     skipped: jax.Array
 
@@ -80,6 +82,7 @@ def scale_by_compact_lbfgs(
             used=jnp.zeros(m, bool),
             s_dot_y=matrix,
             y_dot_y=matrix,
+            pairs_dot_g=jnp.zeros(2 * m, params.dtype),
             scale=jnp.ones((), params.dtype),
             skipped=jnp.zeros((), jnp.int32),
         )
@@ -97,7 +100,12 @@ def scale_by_compact_lbfgs(
         slot = (state.count - 1) % m
         pairs = state.pairs.at[slot].set(s).at[m + slot].set(y)
         used = (state.used & ~fresh).at[slot].set(good)
-        pairs_y, pairs_g = pairs @ y, pairs @ g
+        pairs_g = pairs @ g
+        # y is a difference of gradients, so its products are differences too, as exact as y itself:
+        # the pairs are read once for the products, and once for the direction.
+        pairs_y = (pairs_g - state.pairs_dot_g).at[jnp.stack([slot, m + slot])].set(
+            jnp.stack([sy, yy])
+        )
         s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
 
@@ -129,6 +137,7 @@ def scale_by_compact_lbfgs(
             used=used,
             s_dot_y=s_dot_y,
             y_dot_y=y_dot_y,
+            pairs_dot_g=pairs_g,
             scale=scale,
             skipped=state.skipped + (~good & (state.count > 0)),
         )

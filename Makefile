@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES)
 overlay = $(if $(filter laptop,$(1)),,--configfile config/$(1).yaml)
 
-.PHONY: run smoke paper report restore pack test test-slurm environment lock clean
+.PHONY: run smoke paper report restore pack test test-slurm test-slow environment lock clean
 
 run: environment
 	$(SNAKEMAKE)
@@ -45,11 +45,15 @@ test: environment
 	ruff format --check .
 	snakefmt --check --line-length 100 $(SNAKEFILES)
 	snakemake --lint
-	python -m pytest -m "not slurm"
+	python -m pytest -m "not slurm and not slow"
 
-# Starts a SLURM of its own: needs root, slurm-wlm and munge.
+# On a SLURM that the tests start themselves; needs slurm-wlm and munge, else they are skipped.
 test-slurm: environment
-	python -m pytest -m slurm
+	python -m pytest -m "slurm and not slow" tests/slurm
+
+# Every cell of the smoke scale on that SLURM: some ten minutes.
+test-slow: environment
+	python -m pytest -m slow
 
 environment: $(STAMP)
 

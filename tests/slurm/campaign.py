@@ -1,7 +1,6 @@
 """A copy of the repository, and Snakemake run in it on a SLURM of its own."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,10 +11,37 @@ from pathlib import Path
 
 import psutil
 import yaml
-from cluster import Cluster
+from cluster import END_WITH_PARENT, Cluster
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 300  # seconds for anything that SLURM or Snakemake has to notice
+PATIENCE = 600  # seconds for anything that SLURM or Snakemake has to notice
+
+# The command as it is; only that training stops in its tracks some way in, while a file `hold` lies
+# there. A stopped process costs no processor time and waits as long as a slow machine needs; SLURM
+# wakes what it ends.
+HOLDING = f"""\
+#!{sys.executable}
+import os, signal, sys
+from pathlib import Path
+
+from double_pinn.cli import main
+from double_pinn.progress import Progress
+
+HOLD, update = Path("hold"), Progress.update
+first, held = [], []
+
+
+def update_and_hold(self, iteration, *arguments, **options):
+    update(self, iteration, *arguments, **options)
+    first.append(iteration)
+    if iteration > first[0] + 20 and HOLD.exists() and not held:
+        held.append(iteration)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+Progress.update = update_and_hold
+sys.exit(main())
+"""
 
 
 def wait_for(get, what: str):
@@ -23,7 +49,7 @@ def wait_for(get, what: str):
     deadline = time.monotonic() + PATIENCE
     while not (value := get()):
         assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}"
-        time.sleep(0.05)
+        time.sleep(0.2)
     return value
 
 
@@ -37,7 +63,7 @@ class Campaign:
             path: where to; a folder that holds nothing of it.
             cluster: where the jobs run.
             overlay: configuration on top of config/smoke.yaml.
-            command: a shell script that stands for ``double-pinn``.
+            command: a script that stands for ``double-pinn``.
         """
         self.path, self.cluster = path, cluster
         self.snakemake: subprocess.Popen | None = None
@@ -47,13 +73,16 @@ class Campaign:
             shutil.copy2(ROOT / name, path / name, follow_symlinks=False)
         (path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
         (path / "bin").mkdir()
-        (path / "bin" / "double-pinn").write_text(f"#!/bin/sh\n{command}")
+        (path / "bin" / "double-pinn").write_text(command)
         (path / "bin" / "double-pinn").chmod(0o755)
         paths = [path / "bin", sysconfig.get_path("scripts"), cluster.environment["PATH"]]
         self.environment = cluster.environment | {
             "PATH": os.pathsep.join(map(str, paths)),
             "PYTHONPATH": str(path / "src"),
             "XDG_CACHE_HOME": str(path / ".cache"),
+            # A job that is started again need not compile again.
+            "JAX_COMPILATION_CACHE_DIR": str(path / "compiled"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
 
     # --- The workflow ---
@@ -63,6 +92,7 @@ class Campaign:
         with open(self.path / "snakemake.log", "ab") as log:
             self.snakemake = subprocess.Popen(
                 [
+                    *END_WITH_PARENT,
                     *(sys.executable, "-m", "snakemake", "--workflow-profile", "slurm"),
                     *("--slurm-init-seconds-before-status-checks", "2"),
                     "--slurm-keep-successful-logs",
@@ -76,10 +106,10 @@ class Campaign:
                 stderr=subprocess.STDOUT,
             )
 
-    def finish(self):
+    def finish(self, patience: float = PATIENCE):
         """Wait for the end of Snakemake and see that all went well."""
         try:
-            assert self.snakemake.wait(PATIENCE) == 0, self.said()
+            assert self.snakemake.wait(patience) == 0, self.said()
         finally:
             self.stop()
 
@@ -114,21 +144,18 @@ class Campaign:
         ours = [job for job in self.cluster.jobs() if job["WorkDir"] == str(self.path)]
         return [job for job in ours if job.get("Comment") == name]
 
-    def trainer(self, cell: str, least_attempt: int) -> psutil.Process:
-        """Wait until a job is some way into the training of a cell; return its process."""
+    def held(self, cell: str, least_attempt: int) -> psutil.Process:
+        """Wait until training holds, in this or a later attempt on a cell; return its process."""
 
-        def on_its_way():
+        def process():
             assert self.snakemake.poll() is None, self.said()
             jobs = self.jobs(cell)
             if len(jobs) < least_attempt:
                 return None
-            assert jobs[-1]["JobState"] != "COMPLETED", "training was over too soon"
-            done = [int(n.replace(",", "")) for n in re.findall(r"% ([\d,]+)/", output(jobs[-1]))]
-            return jobs[-1]["JobId"] if done and done[-1] > done[0] + 50 else None
+            assert jobs[-1]["JobState"] != "COMPLETED", output(jobs[-1])
+            return next((p for p in psutil.process_iter() if _is_held(p, jobs[-1])), None)
 
-        job = wait_for(on_its_way, f"attempt {least_attempt} to train {cell}")
-        (found,) = (process for process in psutil.process_iter() if _trains_for(process, job))
-        return found
+        return wait_for(process, f"attempt {least_attempt} to train {cell} to hold")
 
 
 def output(job: dict[str, str]) -> str:
@@ -137,10 +164,10 @@ def output(job: dict[str, str]) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _trains_for(process: psutil.Process, job: str) -> bool:
+def _is_held(process: psutil.Process, job: dict[str, str]) -> bool:
     try:
-        if process.cmdline()[1:4] != ["-m", "double_pinn.cli", "train"]:
+        if process.status() != psutil.STATUS_STOPPED or "train" not in process.cmdline():
             return False
-        return process.environ().get("SLURM_JOB_ID") == job
+        return process.environ().get("SLURM_JOB_ID") == job["JobId"]
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

@@ -49,7 +49,7 @@ JobAcctGatherType=jobacct_gather/none
 SchedulerParameters=sched_interval=2
 MinJobAge=3600
 OverTimeLimit=0
-KillWait=15
+KillWait=60
 InactiveLimit=0
 GresTypes=gpu
 NodeName=DEFAULT CPUs=1 RealMemory=8000 Gres=gpu:1

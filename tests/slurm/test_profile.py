@@ -28,7 +28,6 @@ def test_rules_ask_for_portable_resources_only(rules):
     assert not re.search(r"slurm|partition|account|gres|qos", rules.read_text())
 
 
-@pytest.mark.xfail(reason="workflow/rules/train.smk still says retries", strict=False)
 def test_no_rule_sets_retries():
     """Snakemake inside a job would follow it too, and the tries multiply: 3 become 10."""
     assert not [path.name for path in RULES if re.search(r"^    retries:", path.read_text(), re.M)]

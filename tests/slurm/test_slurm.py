@@ -8,34 +8,40 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from campaign import PATIENCE, ROOT, Campaign, output
+from campaign import HOLDING, PATIENCE, ROOT, Campaign, output
 
 pytestmark = pytest.mark.slurm
 
 ROWS = [
     {"cell": "plain", "regularizer": "none", "used_in": "figure1:none"},
-    {"cell": "doubled", "regularizer": "double", "used_in": "figure1:double"},
+    {
+        "cell": "doubled",
+        "regularizer": "double",
+        "precision": "fp64",
+        "used_in": "figure1:double table1:convection/double_pinn",
+    },
 ]
 COMMON = {
     **{"equation": "convection", "precision": "fp32", "optimizer": "lbfgs", "scales": "smoke"},
     **{"nx": 20, "nt": 20, "edge": 200},
 }
-# Long enough to be interrupted, with a time limit of a minute.
+# Two cells that can be interrupted several times, one with a time limit of a minute.
 OVERLAY = {
     "experiments": "experiments.csv",
     "seeds": [0],
     "network": {"hidden_layers": 2, "width": 128},
     "points_limit": {"grid": None, "edge": None},
-    "iterations": {"default": 1500},
-    "resources": {"train": {"default": {"runtime": 1, "mem_mb": 1500}}},
+    "iterations": {"default": 300},
+    "resources": {
+        "train": {
+            "default": {"runtime": 20, "mem_mb": 1500},
+            "cells": {"smoke": {"plain": {"runtime": 1, "mem_mb": 1500}}},
+        }
+    },
 }
-# The command as it is, only that training says more often where it stands.
-TALKATIVE = """\
-[ "$1" = train ] && set -- "$@" --progress-seconds 0.2
-exec python -m double_pinn.cli "$@"
-"""
 # Instead of training on a GPU that is none: what SLURM gave to the job.
 STAND_IN = """\
+#!/bin/sh
 while [ $# -gt 1 ]; do
   case "$1" in --output) output=$2 ;; --device) device=$2 ;; esac
   shift
@@ -53,18 +59,18 @@ def write_table(path):
         writer = csv.DictWriter(file, reader.fieldnames)
         writer.writeheader()
         writer.writerows(row for row in rows if row["scales"])
-        writer.writerows(row | COMMON for row in ROWS)
+        writer.writerows(COMMON | row for row in ROWS)
 
 
 @pytest.fixture(scope="module")
 def new_campaign(tmp_path_factory, cluster):
-    """Return a function that lays out a campaign of two cells; all are stopped afterwards."""
+    """Return a function that lays out a campaign; all are stopped afterwards."""
     campaigns = []
 
     def build(overlay, command):
         path = tmp_path_factory.mktemp("campaign")
         write_table(path / "experiments.csv")
-        campaigns.append(Campaign(path, cluster, OVERLAY | overlay, command))
+        campaigns.append(Campaign(path, cluster, overlay, command))
         return campaigns[-1]
 
     yield build
@@ -77,23 +83,25 @@ def new_campaign(tmp_path_factory, cluster):
 
 @pytest.fixture(scope="module")
 def campaign(new_campaign):
-    """A time limit for one cell, scancel for the other, then the loss of Snakemake.
-
-    A held process (SIGSTOP) costs no processor time; SLURM wakes what it ends.
-    """
-    campaign = new_campaign({}, TALKATIVE)
+    """A time limit for one cell, scancel for the other, then the loss of Snakemake."""
+    campaign = new_campaign(OVERLAY, HOLDING)
+    hold = campaign.path / "hold"
+    hold.touch()
     campaign.start()
-    campaign.trainer("plain", 1).suspend()  # until the limit
-    campaign.environment_of_job = campaign.trainer("doubled", 1).environ()
+    campaign.environment_of_job = campaign.held("doubled", 1).environ()
     campaign.cluster.run("scancel", campaign.jobs("doubled")[0]["JobId"])
-    references = [start_here(campaign, row["cell"]) for row in ROWS]
+    references = []
     try:
-        campaign.trainer("plain", 2).suspend()
+        campaign.held("doubled", 2)
+        campaign.held("plain", 2)  # its first attempt held until the limit
+        hold.unlink()
+        references += [start_here(campaign, row["cell"]) for row in ROWS]
         campaign.lose()
         campaign.start()
         campaign.finish()
     finally:
-        assert [process.wait(PATIENCE) for process in references] == [0, 0]
+        ends = [process.wait(PATIENCE) for process in references]
+    assert ends == [0, 0]
     return campaign
 
 
@@ -119,10 +127,11 @@ def parameters(run):
 
 def test_every_file_is_written_by_jobs_of_slurm(campaign):
     results = campaign.path / "results" / "smoke"
-    for name in ("evaluation/plain.nc", "evaluation/doubled.nc", "figures/figure1.png"):
+    evaluations = [f"evaluation/{row['cell']}.nc" for row in ROWS]
+    for name in (*evaluations, "figures/figure1.png", "tables/table1.md"):
         assert (results / name).stat().st_size > 0
     rules = {job["Comment"].split("_wildcards")[0] for job in campaign.cluster.jobs()}
-    stages = ("solve_reference", "train_network", "evaluate_cell", "draw_figure1")
+    stages = ("solve_reference", "train_network", "evaluate_cell", "draw_figure1", "write_table1")
     assert rules >= {f"rule_{stage}" for stage in stages}
 
 
@@ -165,7 +174,7 @@ def test_interruptions_change_no_number(campaign, cell):
 
 
 def test_a_job_gets_the_gpu_that_it_asks_for(new_campaign):
-    campaign = new_campaign({"device": "gpu"}, STAND_IN)
+    campaign = new_campaign(OVERLAY | {"device": "gpu"}, STAND_IN)
     run = "results/smoke/runs/plain/seed0.nc"
     campaign.start(run)
     campaign.finish()
@@ -177,3 +186,22 @@ def test_a_job_gets_the_gpu_that_it_asks_for(new_campaign):
 def test_a_job_that_asks_for_no_gpu_gets_none(campaign):
     assert "CUDA_VISIBLE_DEVICES" not in campaign.environment_of_job
     assert "TresPerJob" not in campaign.jobs("plain")[0]
+
+
+# --- Every cell ---
+
+
+@pytest.mark.slow
+def test_the_whole_smoke_scale(new_campaign):
+    campaign = new_campaign({}, HOLDING)  # nothing says hold
+    with open(ROOT / "config" / "experiments.csv", newline="") as file:
+        cells = {row["cell"] for row in csv.DictReader(file) if "smoke" in row["scales"].split()}
+    campaign.start()
+    campaign.finish(3 * PATIENCE)
+    results = campaign.path / "results" / "smoke"
+    assert {path.stem for path in (results / "evaluation").glob("*.nc")} == cells
+    assert len(list((results / "figures").glob("*.pdf"))) == 6
+    assert (results / "tables" / "table1.md").stat().st_size > 0
+    for cell in cells:
+        (job,) = campaign.jobs(cell)
+        assert job["JobState"] == "COMPLETED"

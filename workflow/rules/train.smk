@@ -41,8 +41,6 @@ rule train_network:
         "results/{scale}/benchmarks/train/{cell}/seed{seed}.tsv"
     # Before evaluations and figures: the longest jobs must not start last.
     priority: 10
-    # On a cluster: after a time limit or a lack of memory, with more of it, from the checkpoint.
-    retries: 2
     conda:
         "../../envs/{}.yaml".format("cuda" if config["device"] == "gpu" else "cpu")
     threads: 1

@@ -12,6 +12,7 @@ import ast
 import contextlib
 import faulthandler
 import fcntl
+import gc
 import hashlib
 import json
 import logging
@@ -20,6 +21,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +124,43 @@ def _watched():
 
 @contextlib.contextmanager
 def _quiet():
-    """Keep Orbax from printing the traceback of an error that is raised and reported anyway."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    """Keep Orbax from printing the traceback of an error that is raised and reported anyway.
+
+    The first array that cannot be written ends Orbax's event loop. The other arrays are still being
+    written, by threads of TensorStore; each finds the loop closed, and Python reports that as an
+    error which it cannot raise.
+    """
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels, report = [logger.level for logger in loggers], sys.unraisablehook
+
+    def report_others(unraisable):
+        if str(unraisable.exc_value) != "Event loop is closed":
+            report(unraisable)
+
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    sys.unraisablehook = report_others
     try:
         yield
+    except BaseException:
+        gc.collect()  # asyncio reports a failed task that nobody asked when it is collected
+        raise
     finally:
-        logger.setLevel(level)
+        sys.unraisablehook = report
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _remove(folder: Path):
+    """Remove a folder into which threads may still be writing, and give them a moment to end.
+
+    What a slower thread puts there again is swept away by the next save.
+    """
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.1)
+        if not folder.exists():
+            break
 
 
 class CheckpointFolder:
@@ -246,7 +277,7 @@ class CheckpointFolder:
             os.rename(partial, final)
             _sync(self.folder)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove(partial)
             raise
 
     def restore(self, template) -> Checkpoint | None:

@@ -113,7 +113,6 @@ def test_sigkill_while_the_netcdf_is_written(nursery, uninterrupted, cut):
     assert snapshot(cut.checkpoints) == before
 
 
-@pytest.mark.xfail(reason="a thread of Orbax may print a traceback of its own", strict=False)
 def test_a_file_that_may_not_grow_while_a_checkpoint_is_written(nursery, uninterrupted, cut):
     before = snapshot(cut.checkpoints)
     job = cut.start(nursery, limits={"RLIMIT_FSIZE": 50_000})

@@ -51,8 +51,10 @@ class _Tiles(NamedTuple):
         """Return the tiles of part ``k``, which may be traced; it stands for all of them."""
         if self.parts == 1:
             return self
-        take = lambda a: jax.lax.dynamic_index_in_dim(  # noqa: E731
-            jnp.reshape(a, (self.parts, -1, *a.shape[1:])), k, keepdims=False
+        take = (  # noqa: E731
+            lambda a: jax.lax.dynamic_index_in_dim(
+                jnp.reshape(a, (self.parts, -1, *a.shape[1:])), k, keepdims=False
+            )
         )
         return self._replace(
             places=[(take(x), take(t)) for x, t in self.places],

@@ -17,7 +17,7 @@ from double_pinn.figures import FIGURES, figure_module, panels, style, wording
 from double_pinn.store import write_dataset
 
 #: Panels with a letter: the paper's; in Figure 6 one a regulariser, in Figure 7 one a cell.
-LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"}
+LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"} | {8: "abc"}
 
 
 def draw(number, cells):
@@ -59,7 +59,7 @@ def test_panels_are_lettered_and_labelled(pages, number):
     assert {ax.get_xlabel() for ax, _ in maps(page)} <= {"t", ""}
     for ax in loss_panels(page):
         assert ax.get_yscale() == "log"
-    assert number == 7 or any(ax.get_xlabel() == "t" for ax, _ in maps(page))
+    assert number in (7, 8) or any(ax.get_xlabel() == "t" for ax, _ in maps(page))
 
 
 @pytest.mark.parametrize("number", FIGURES)
@@ -111,7 +111,7 @@ def test_footnotes_tell_the_budget(pages):
         "(e)–(g) double PINN (w = 5e-4): 7,000 iterations of at most 20,000 (stopped by the "
         "relative-change rule) · seed 0 · L-BFGS FP32 · 400 + 200 points",
     ]
-    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5, 7: 9}.items():
+    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5, 7: 9, 8: 6}.items():
         assert len(footnote(pages[number]).splitlines()) == lines
         assert footnote(pages[number]).count("iterations") == lines
 
@@ -227,6 +227,40 @@ def test_figure7_without_one_of_its_phases(cells_factory, iterations, switch):
     assert labels[:2] == {0: ["0", "+1"], 9: ["0", str(iterations)][: 1 + (iterations > 0)]}[switch]
 
 
+def test_figure8_draws_every_seed_over_the_seconds_of_training(pages, cells_factory):
+    cells = cells_factory(8)
+    axes = [ax for ax in pages[8].axes if ax.get_xlabel() == "training time (s)"]
+    assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in axes}) == 1
+    for ax, equation in zip(axes, ("reaction", "wave", "convection"), strict=True):
+        lines = [line.get_xydata() for line in ax.lines]
+        for optimizer in ("lbfgs", "gauss_newton"):
+            cell = cells[f"{equation}/{optimizer}"]
+            for seed in cell["seed"].values:
+                run = cell.sel(seed=seed)
+                seconds = run["wall_time"].values
+                for history in ("rmae_history", "rrmse_history"):
+                    # The entry at second zero has no place on a logarithmic axis.
+                    wanted = np.stack([seconds, run[history].values], axis=1)[seconds > 0]
+                    assert any(np.array_equal(wanted, line) for line in lines), (optimizer, seed)
+
+
+def test_figure8_draws_what_a_scale_has(cells_factory):
+    cells = cells_factory(8)
+    page = draw(8, {"wave/lbfgs": cells["wave/lbfgs"]})
+    assert [ax.get_title(loc="left") for ax in page.axes if ax.axison] == [
+        r"$\bf{(a)}$ Wave",
+    ]
+    assert footnote(page).count("iterations") == 1
+
+
+def test_figure8_needs_a_cell_with_a_history_of_its_error(cells_factory):
+    with pytest.raises(UserError, match=r"no cell .* reaction/lbfgs"):
+        figures.render(8, {}, [])
+    cell = cells_factory(8)["wave/lbfgs"]
+    with pytest.raises(DataError, match=r"cell 'wave/lbfgs': rmae_history holds no error"):
+        draw(8, {"wave/lbfgs": cell.assign(rmae_history=cell["rmae_history"] * np.nan)})
+
+
 def test_figure7_refuses_what_was_not_trained_so(cells_factory, tmp_path):
     cells = cells_factory(7, small=True, iterations=4)
     role = "wave/double"
@@ -313,7 +347,7 @@ def test_render_writes_the_same_bytes_twice(files, tmp_path):
 def test_render_refuses_what_it_does_not_know(files, tmp_path):
     target = [tmp_path / "f.png"]
     with pytest.raises(
-        UserError, match=r"figure 2: no such figure; the figures are 1, 3, 4, 5, 6, 7"
+        UserError, match=r"figure 2: no such figure; the figures are 1, 3, 4, 5, 6, 7, 8"
     ):
         figures.render(2, files, target)
     with pytest.raises(UserError, match=r"unknown cell 'l2'; its cells are none, double"):

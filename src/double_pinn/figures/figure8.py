@@ -1,0 +1,99 @@
+"""Figure 8: error over wall-clock time, L-BFGS beside Gauss-Newton (ours, beyond the paper)."""
+
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from double_pinn.errors import DataError, UserError
+from double_pinn.figures import panels, style, wording
+
+TITLE = "Error over wall-clock time"
+EQUATIONS = ("reaction", "wave", "convection")
+OPTIMIZERS = ("lbfgs", "gauss_newton")
+ROLES = ()
+#: The equations at hand are the columns of the figure; one of them is enough.
+OPTIONAL_ROLES = tuple(f"{equation}/{name}" for equation in EQUATIONS for name in OPTIMIZERS)
+EXPECTED = {
+    f"{equation}/{name}": {
+        "equation": equation,
+        "regularizer": "double",
+        "precision": "fp64",
+        "optimizer": name,
+    }
+    for equation in EQUATIONS
+    for name in OPTIMIZERS
+}
+VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
+
+_ERRORS = {"rMAE": ("rmae_history", "-"), "rRMSE": ("rrmse_history", ":")}
+_COLOURS = dict(zip(OPTIMIZERS, sns.color_palette("colorblind", 4)[2:], strict=True))
+
+
+@style.themed
+def figure(cells: dict[str, xr.Dataset]) -> Figure:
+    """Draw Figure 8: what an optimiser has reached after how many seconds.
+
+    A column for each equation at hand, double PINN on the paper's points. The seconds are those of
+    training, from the start of the process: compilation, losses for the log and checkpoints are in
+    them. Every seed is a line.
+
+    Args:
+        cells: evaluation datasets of the roles `equation/optimizer`.
+
+    Raises:
+        UserError: there is no cell at all.
+        DataError: a cell has no history of its error.
+    """
+    equations = [name for name in EQUATIONS if any(r.startswith(f"{name}/") for r in cells)]
+    if not equations:
+        known = ", ".join(OPTIONAL_ROLES)
+        raise UserError(f"figure 8: there is no cell to draw; give ROLE=FILE with one of {known}")
+    page = style.canvas(2.6)
+    grid = page.add_gridspec(2, len(equations), height_ratios=[1, 0.09])
+    letter, axes, notes = style.letters(), [], []
+    for column, equation in enumerate(equations):
+        ax, panel = page.add_subplot(grid[0, column]), next(letter)
+        style.title(ax, panel, wording.equation_label(equation))
+        for name in OPTIMIZERS:
+            if cell := cells.get(f"{equation}/{name}"):
+                _histories(ax, cell, f"{equation}/{name}", _COLOURS[name])
+                notes.append((f"({panel})", cell))
+        ax.set(xscale="log", yscale="log", xlabel="training time (s)")
+        ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
+        axes.append(ax)
+    panels.share_limits(axes)
+    axes[0].set_ylabel("relative error")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+
+    key = page.add_subplot(grid[1, :])
+    key.axis("off")
+    handles = [
+        Line2D([], [], color=_COLOURS[name], label=wording.optimizer_label(name))
+        for name in OPTIMIZERS
+    ]
+    handles += [
+        Line2D([], [], color="0.3", linestyle=look, label=label)
+        for label, (_, look) in _ERRORS.items()
+    ]
+    handles.append(Line2D([], [], color="0.3", marker="o", markersize=3, lw=0, label="end"))
+    key.legend(handles=handles, loc="center", ncols=5)
+    style.footnote(page, style.budgets(notes))
+    return page
+
+
+def _histories(ax: Axes, cell: xr.Dataset, role: str, colour) -> None:
+    """Draw both errors of every seed over the seconds of training; a dot marks the end."""
+    for index in range(cell.sizes["seed"]):
+        run = cell.isel(seed=index)
+        for history, look in _ERRORS.values():
+            seconds = np.asarray(run["wall_time"], dtype=float)
+            error = np.asarray(run[history], dtype=float)
+            good = np.isfinite(error) & np.isfinite(seconds) & (seconds > 0)
+            if not good.any():
+                raise DataError(f"cell {role!r}: {history} holds no error; train the cell again")
+            ax.plot(seconds[good], error[good], look, color=colour, linewidth=1, alpha=0.8)
+            ax.plot(seconds[good][-1], error[good][-1], "o", color=colour, markersize=3)

@@ -103,8 +103,8 @@ def scale_by_compact_lbfgs(
         pairs_g = pairs @ g
         # y is a difference of gradients, so its products are differences too, as exact as y itself:
         # the pairs are read once for the products, and once for the direction.
-        pairs_y = (pairs_g - state.pairs_dot_g).at[jnp.stack([slot, m + slot])].set(
-            jnp.stack([sy, yy])
+        pairs_y = (
+            (pairs_g - state.pairs_dot_g).at[jnp.stack([slot, m + slot])].set(jnp.stack([sy, yy]))
         )
         s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])

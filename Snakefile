@@ -11,7 +11,7 @@
 #     +-> results/{scale}/figures/   figures.smk    src/double_pinn/figures/figure6.py draws them
 #     +-> results/{scale}/tables/    tables.smk     beside the published numbers
 #
-# Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml)
+# Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml, race.yaml)
 # Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name)
 
 from snakemake.utils import min_version

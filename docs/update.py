@@ -1,19 +1,25 @@
 """Fill the marked parts of README.md from files that the workflow and the benchmarks write.
 
-    python docs/update.py [--results results/laptop]
+    python docs/update.py [--results results]
 
 A part stands between ``<!-- name -->`` and ``<!-- /name -->``; one whose file is missing is left as
 it is, and named.
 """
 
 import argparse
+import csv
 import re
 import shutil
+import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
+import xarray as xr
+
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = (1, 6, 7)
+SHOWN = (1, 6, 7, 8)
+RACE = ("reaction", "wave", "convection")
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -24,15 +30,52 @@ def fill(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda m: f"{m[1]}{content.strip()}\n{m[2]}", text)
 
 
+def race(results: Path) -> str:
+    """Return a table: the seconds to the paper's errors, and the errors at the end."""
+    with open(ROOT / "config" / "published.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == "double PINN"]
+    published = {row["equation"]: row for row in rows}
+    lines = [
+        "| Equation | the paper's rMAE, rRMSE | both reached after | a tenth of both after "
+        "| at the end: seconds, rMAE, rRMSE |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for equation in RACE:
+        goals = [float(published[equation][name]) for name in ("rmae_mean", "rrmse_mean")]
+        with xr.open_dataset(results / "evaluation" / f"race_{equation}_gn.nc") as cell:
+            runs = [
+                cell.isel(seed=k).dropna("iteration", subset=["wall_time"])
+                for k in range(cell.sizes["seed"])
+            ]
+            ends = [
+                statistics.median(float(run[name][-1]) for run in runs)
+                for name in ("wall_time", "rmae_history", "rrmse_history")
+            ]
+            reached = [", ".join(_seconds(run, goals, part) for run in runs) for part in (1, 10)]
+        lines.append(
+            f"| {equation} | {goals[0]:.1e}, {goals[1]:.1e} | {reached[0]} | {reached[1]} "
+            f"| {ends[0]:.0f} s, {ends[1]:.1e}, {ends[2]:.1e} |"
+        )
+    return "\n".join(lines)
+
+
+def _seconds(run: xr.Dataset, goals, part: float) -> str:
+    """Return when both errors were at or below a part of the goals, in seconds of training."""
+    good = (run["rmae_history"] <= goals[0] / part) & (run["rrmse_history"] <= goals[1] / part)
+    times = np.asarray(run["wall_time"])[np.asarray(good)]
+    return f"{times[0]:.0f} s" if times.size else "not reached"
+
+
 def main():
     """Read what there is, write README.md and docs/images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=ROOT / "results" / "laptop")
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
     results = parser.parse_args().results
+    laptop = results / "laptop"
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     parts = {
-        "table1": results / "tables" / "table1.md",
+        "table1": laptop / "tables" / "table1.md",
         "benchmark": ROOT / "benchmarks" / "results" / "core.md",
     }
     for name, path in parts.items():
@@ -40,11 +83,15 @@ def main():
             text = fill(text, name, path.read_text(encoding="utf-8"))
         else:
             print(f"{path} is missing: part {name!r} stays as it is", file=sys.stderr)
+    if (results / "race" / "evaluation").is_dir():
+        text = fill(text, "race", race(results / "race"))
+    else:
+        print(f"{results}/race is missing: part 'race' stays as it is", file=sys.stderr)
     readme.write_text(text, encoding="utf-8")
     images = ROOT / "docs" / "images"
     images.mkdir(exist_ok=True)
     for number in SHOWN:
-        path = results / "figures" / f"figure{number}.png"
+        path = laptop / "figures" / f"figure{number}.png"
         if path.is_file():
             shutil.copy(path, images / path.name)
         else:

@@ -22,7 +22,7 @@ from double_pinn.settings import settings_from_dict
 ROOT = Path(__file__).parents[1]
 COMMON = ROOT / "workflow" / "rules" / "common.smk"
 CODE = compile(COMMON.read_text(), COMMON, "exec")
-SCALES = ("laptop", "smoke", "paper", "sweep")
+SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour")
 
 
 def read_config(scale):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from double_pinn import residuals
 from double_pinn.losses import Objective, loss_terms, row_system
 from double_pinn.networks.mlp import FlatMLP
 from double_pinn.points import training_points
@@ -26,6 +27,12 @@ def build(equation, regularizer, points, dtype=np.float64):
     return network, system, parameters
 
 
+@pytest.fixture
+def one_core(monkeypatch):
+    """Blocks for one core's cache, whatever the machine has."""
+    monkeypatch.setenv("NPROC", "1")
+
+
 def direct(network, system, parameters):
     """Σ weight · mean(row²), row by row."""
     rows = system.rows(network.layers(parameters))
@@ -42,7 +49,7 @@ def direct(network, system, parameters):
         ("reaction", Regularizer("gpinn", 0.1)),
     ],
 )
-def test_value_and_gradient_equal_the_direct_formula(equation, regularizer, points):
+def test_value_and_gradient_equal_the_direct_formula(equation, regularizer, points, one_core):
     network, system, parameters = build(equation, regularizer, points)
     objective = Objective(network, system, regularizer)
     fast = jax.jit(jax.value_and_grad(objective))(parameters)
@@ -52,15 +59,22 @@ def test_value_and_gradient_equal_the_direct_formula(equation, regularizer, poin
     np.testing.assert_allclose(fast[1], plain[1], rtol=0, atol=1e-13 * size)
 
 
-def test_the_many_blocks_above_are_many_and_do_not_divide_the_points():
+def test_the_many_blocks_above_are_many_and_do_not_divide_the_points(one_core):
     _, system, _ = build("wave", Regularizer("double", 0.3), LARGE)
     domain, _ = system.sets[0]
-    _, counts = domain.cut(450)
+    _, counts = domain.cut(residuals._block_columns())
     assert len(counts) > 2
     assert counts.size > counts.sum() == 17 * 19
 
 
-def test_a_gradient_of_a_multiple_is_the_multiple_of_the_gradient():
+def test_a_block_holds_what_the_caches_of_all_cores_hold(monkeypatch):
+    monkeypatch.setenv("NPROC", "1")
+    alone = residuals._block_columns()
+    monkeypatch.setenv("NPROC", "4")
+    assert residuals._block_columns() == 4 * alone
+
+
+def test_a_gradient_of_a_multiple_is_the_multiple_of_the_gradient(one_core):
     regularizer = Regularizer("double", 5e-4)
     network, system, parameters = build("convection", regularizer, LARGE)
     objective = Objective(network, system, regularizer)

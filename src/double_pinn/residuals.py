@@ -11,6 +11,8 @@ enter with constant coefficients,
 ∂L u is one more channel of the network (see :mod:`double_pinn.derivatives`) and dR is a ``jvp``.
 """
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +29,7 @@ X, T = 0, 1
 _AXIS_NAMES = {None: "", X: "_x", T: "_t"}
 EQUATION = "equation"
 
-# Points times channels of a block that stays in cache through all layers.
+# Points times channels, for each core, of a block that stays in cache through all layers.
 _BLOCK_COLUMNS = 450
 
 
@@ -300,7 +302,7 @@ class PointSet:
         """Channels a point of the set, over all its places."""
         return sum(len(plan) for plan in self.plans)
 
-    def cut(self, columns: int, parts: int = 1):
+    def cut(self, columns: float, parts: int = 1):
         """Cut the points into equal blocks of about ``columns`` points times channels.
 
         Args:
@@ -333,7 +335,7 @@ class PointSet:
         together with the value: a backward pass over all points would find them in memory only.
         """
         n = self.places[0][0].size
-        places, counts = self.cut(_BLOCK_COLUMNS)
+        places, counts = self.cut(_block_columns())
 
         def square(layers, places, counts):
             rows = self.rows(layers, box, places)
@@ -357,6 +359,15 @@ class PointSet:
             with_gradient, lambda gradient, g: (jax.tree.map(lambda leaf: g * leaf, gradient),)
         )
         return total(layers)
+
+
+def _block_columns() -> float:
+    """Return points times channels of a block: what the cores' caches hold, on a GPU all."""
+    if jax.default_backend() != "cpu":
+        return math.inf
+    # XLA has a thread for each core that this variable (see cli.configure_jax) leaves it.
+    cores = os.environ.get("NPROC") or os.cpu_count() or 1
+    return _BLOCK_COLUMNS * int(cores)
 
 
 class RowSystem:

@@ -44,19 +44,100 @@ def test_a_resumed_job_continues_its_log(tmp_path):
     assert (tmp_path / "run.log").read_text() == "run  first\nrun  second\n"
 
 
-def test_on_a_terminal_the_bar_is_redrawn_in_place(capsys, monkeypatch, clock):
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
-    shown = Progress("run", 100)
-    for iteration in (0, 50, 100):
+@pytest.fixture
+def terminal(monkeypatch):
+    """Makes stderr a terminal of a given width."""
+
+    def of(columns):
+        monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(module, "_columns", lambda: columns)
+
+    return of
+
+
+def screen(written):
+    """What a terminal shows after these characters: its lines, each redrawn from its start."""
+    lines = []
+    for line in written.split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            cleared = part.startswith("\033[K")
+            text = part.replace("\033[K", "")
+            shown = text if cleared or part.endswith("\033[K") else text + shown[len(text) :]
+        lines.append(shown)
+    return lines
+
+
+def test_on_a_terminal_the_bar_is_redrawn_in_place(capsys, terminal, clock):
+    terminal(200)
+    shown = Progress("run", 1_000_000)
+    for iteration, loss in ((0, 1.0), (500_000, 1.0), (900_000, 0.125)):
         clock[0] += 1
-        shown.update(iteration, 1.0, None)
+        shown.update(iteration, loss, None)
+    shown.say("warning")
+    clock[0] += 0.1
+    shown.update(1_000_000, 0.25, None)  # too early to be drawn, but the last
     shown.say("done")
     shown.close()
+    shown.close()
     written = capsys.readouterr().err
-    assert written.count("\r") == 4
-    assert "\n" not in written[: written.index("done")]
-    assert "███" in written
-    assert "test" not in written
+    first, second, bar, rest = screen(written)
+    assert (first, second, rest) == ("run  warning", "run  done", "")
+    assert bar.startswith("run  " + "█" * 20 + " 100 % 1,000,000/1,000,000  loss 2.50e-01  ")
+    assert "test" not in bar
+
+
+def test_without_a_report_there_is_no_bar(capsys, terminal):
+    terminal(80)
+    shown = Progress("run", 10)
+    shown.say("continues from iteration 3")
+    shown.close()
+    assert screen(capsys.readouterr().err) == ["run  continues from iteration 3", ""]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 100, 120, 200])
+@pytest.mark.parametrize("total", [20, 8_000, 1_000_000])
+def test_the_bar_fits_into_the_terminal(capsys, terminal, clock, columns, total):
+    terminal(columns)
+    shown = Progress("reaction_double_gn_fp64 seed 0", total)
+    for iteration in (0, total // 2, total):
+        shown.update(iteration, 2.5e-11, 1.25e3)
+        clock[0] += 40
+    text = screen(capsys.readouterr().err)[-1]
+    assert len(text) < columns
+    assert f"{total:,}" in text
+    if columns >= 60:
+        assert "loss 2.5" in text
+        assert "test 1.2" in text
+        assert re.search(r"left \d\d:\d\d$", text)
+    if columns >= 80:
+        assert "it/s" in text
+    if columns >= 100:
+        assert "██████████" in text
+    if columns >= 200:
+        assert text.startswith("reaction_double_gn_fp64 seed 0  ██")
+
+
+def test_what_was_reported_last_is_shown_before_the_end(tmp_path, capsys, clock):
+    shown = Progress("run", 100, log=tmp_path / "run.log", interval=10)
+    shown.update(0, 1.0, 1.0)
+    shown.update(50, 0.5, 0.75)
+    shown.say("50 iterations, stopped by tolerance")
+    shown.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert "50/100  loss 5.00e-01  test 7.50e-01" in lines[1]
+    assert lines[2:] == ["run  50 iterations, stopped by tolerance"]
+    assert (tmp_path / "run.log").read_text().splitlines() == lines
+
+
+def test_a_bar_is_full_only_at_the_end_and_a_pace_is_readable(capsys, clock):
+    shown = Progress("run", 1000, interval=0)
+    shown.update(0, 1.0, None)
+    clock[0] += 0.5
+    shown.update(999, 1.0, None)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "█" * 20 not in line
+    assert "1,998 it/s" in line
 
 
 def test_time_left_is_honest_after_a_restart(tmp_path, capsys, clock):

@@ -1,6 +1,7 @@
 """Progress of a training job: a bar in place on a terminal, whole lines elsewhere."""
 
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,13 +9,24 @@ from pathlib import Path
 from double_pinn.errors import DataError
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
-_WIDTH = 20
 
 
-def _bar(fraction: float) -> str:
-    eighths = round(max(0.0, min(1.0, fraction)) * _WIDTH * 8)
+def _bar(fraction: float, width: int) -> str:
+    # Rounded down: a full bar is a finished run.
+    eighths = int(max(0.0, min(1.0, fraction)) * width * 8)
     full, rest = divmod(eighths, 8)
-    return ("█" * full + (_BLOCKS[rest] if rest else "")).ljust(_WIDTH)
+    return ("█" * full + (_BLOCKS[rest] if rest else "")).ljust(width)
+
+
+def _columns() -> int:
+    """Width of the terminal behind stderr; 80 where it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    return 80
+
+
+def _pace(rate: float) -> str:
+    return f"{rate:,.0f} it/s" if rate >= 100 else f"{rate:.3g} it/s"
 
 
 def _clock(seconds: float) -> str:
@@ -26,8 +38,9 @@ def _clock(seconds: float) -> str:
 class Progress:
     """Shows iteration, loss, test loss, iterations per second and time left.
 
-    On a terminal of its own the bar is redrawn in place; elsewhere, a line is written every
-    ``interval`` seconds. The log file always gets whole lines.
+    On a terminal of its own the bar is redrawn in place, never wider than the terminal; elsewhere,
+    a line is written every ``interval`` seconds. The log file always gets whole lines. What was
+    reported last is always shown in the end.
     """
 
     def __init__(self, label: str, total: int, *, log: Path | None = None, interval: float = 10.0):
@@ -47,11 +60,22 @@ class Progress:
                 raise DataError(f"{log}: the log cannot be opened: {error.strerror}") from None
         self._last = -float("inf")
         self._marks: list[tuple[float, int]] = []
+        #: The last report, as long as it is not shown.
+        self._pending: tuple[int, float, float | None] | None = None
+        self._bar = ""
 
     def say(self, message: str):
-        """Write a line to the terminal and the log."""
+        """Write a line to the terminal and the log; a bar stays below it."""
         if self._in_place:
-            print("\r\033[K", end="", file=sys.stderr)
+            self._show_pending()
+            print(
+                f"\r\033[K{self.label}  {message}\n{self._bar}", end="", file=sys.stderr, flush=True
+            )
+            return
+        self._show_pending()
+        self._line(message)
+
+    def _line(self, message: str):
         line = f"{self.label}  {message}"
         print(line, file=sys.stderr, flush=True)
         if self._log is not None:
@@ -65,34 +89,60 @@ class Progress:
             log, self._log = self._log, None
             with contextlib.suppress(OSError):
                 log.close()
-            self.say(f"{log.name}: the log cannot be written any more: {error.strerror}")
+            self._line(f"{log.name}: the log cannot be written any more: {error.strerror}")
 
-    def update(self, iteration: int, loss: float, test_loss: float | None, *, force=False):
+    def update(self, iteration: int, loss: float, test_loss: float | None):
         """Report where training stands; cheap enough for every call of the loop."""
         now = time.monotonic()
         self._marks.append((now, iteration))
         while len(self._marks) > 2 and now - self._marks[0][0] > 30:
             self._marks.pop(0)
-        if not force and now - self._last < (0.2 if self._in_place else self.interval):
+        self._pending = iteration, loss, test_loss
+        if now - self._last >= (0.2 if self._in_place else self.interval):
+            self._show_pending()
+
+    def _show_pending(self):
+        if self._pending is None:
             return
-        self._last = now
+        report, self._pending = self._pending, None
+        self._last = time.monotonic()
+        if self._in_place:
+            # The last column stays free: a character there makes some terminals wrap.
+            self._bar = self._text(*report, columns=_columns() - 1)
+            # Drawn over, not cleared first, which would flicker.
+            print(f"\r{self._bar}\033[K", end="", file=sys.stderr, flush=True)
+        else:
+            self._line(self._text(*report))
+
+    def _text(
+        self, iteration: int, loss: float, test_loss: float | None, columns: int | None = None
+    ) -> str:
+        """The report in a line; in that many columns, label and bar give way to the numbers."""
         (t0, i0), (t1, i1) = self._marks[0], self._marks[-1]
         rate = (i1 - i0) / (t1 - t0) if i1 > i0 and t1 > t0 else 0.0
         left = _clock((self.total - iteration) / rate) if rate else "--:--"
-        test = "" if test_loss is None else f"  test {test_loss:.2e}"
-        text = (
-            f"{_bar(iteration / self.total)} {100 * iteration / self.total:3.0f} % "
-            f"{iteration:,}/{self.total:,}  loss {loss:.2e}{test}  {rate:.3g} it/s  left {left}"
-        )
-        if self._in_place:
-            print(f"\r\033[K{self.label}  {text}", end="", file=sys.stderr, flush=True)
-        else:
-            self.say(text)
+        done, percent = iteration / self.total, f"{100 * iteration / self.total:3.0f} %"
+        losses = {"loss": loss} | ({} if test_loss is None else {"test": test_loss})
+
+        def numbers(gap: str, count: str, digits: int, *rest: str) -> str:
+            texts = (f"{name} {value:.{digits}e}" for name, value in losses.items())
+            return gap.join([f"{percent} {count}", *texts, *rest])
+
+        long = numbers("  ", f"{iteration:,}/{self.total:,}", 2, _pace(rate), f"left {left}")
+        label, wide, narrow = f"{self.label}  ", f"{_bar(done, 20)} ", f"{_bar(done, 10)} "
+        if columns is None:
+            return label + wide + long
+        choices = [head + long for head in (label + wide, label + narrow, wide, narrow, "")]
+        choices.append(numbers(" ", f"{iteration:,}", 1, _pace(rate), f"left {left}"))
+        choices.append(numbers(" ", f"{iteration:,}", 1, f"left {left}"))
+        return next((text for text in choices if len(text) <= columns), choices[-1][:columns])
 
     def close(self):
         """Finish the bar's line and close the log."""
-        if self._in_place:
+        self._show_pending()
+        if self._bar:
             print(file=sys.stderr)
+            self._bar = ""
         if self._log is not None:
             with contextlib.suppress(OSError):
                 self._log.close()

@@ -14,9 +14,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from double_pinn.problems import get_problem
 from double_pinn.settings import settings_from_dict
 
 ROOT = Path(__file__).parents[1]
@@ -37,9 +39,12 @@ def read_config(scale):
 CONFIGS = {scale: read_config(scale) for scale in SCALES}
 
 
-def load(config):
+def load(config, command_line=None):
     """Run common.smk for a configuration and return its names."""
-    names = {"config": copy.deepcopy(config), "workflow": SimpleNamespace(basedir=ROOT)}
+    workflow = SimpleNamespace(
+        basedir=ROOT, config_settings=SimpleNamespace(config=command_line or {})
+    )
+    names = {"config": copy.deepcopy(config), "workflow": workflow}
     before = Path.cwd()
     os.chdir(ROOT)
     try:
@@ -128,6 +133,49 @@ def test_a_domain_must_have_a_finite_positive_width(equation, key, interval):
         assert parameters[key] == interval
     else:
         assert f"equations.{equation}.{key}" in refusal(config)
+
+
+def test_an_unknown_coefficient_is_refused_and_the_known_ones_named():
+    message = refusal(replaced(CONFIGS["laptop"], ("equations", "wave", "betta"), 3.0))
+    assert "equations.wave.betta: unknown; known here: beta" in message
+
+
+def test_the_coefficients_read_from_the_text_are_those_of_the_class():
+    names = load(CONFIGS["laptop"])
+    for equation in CONFIGS["laptop"]["equations"]:
+        source = Path(ROOT / "src" / "double_pinn" / "problems" / f"{equation}.py")
+        assert set(names.coefficients_of(source)) == set(get_problem(equation).parameters)
+
+
+def test_an_equation_that_inherits_from_another_may_bring_any_coefficient(tmp_path):
+    source = tmp_path / "faster.py"
+    source.write_text("class Faster(Convection):\n    delta: float = 1.0\n")
+    assert load(CONFIGS["laptop"]).coefficients_of(source) is None
+
+
+def test_a_number_that_yaml_takes_for_text_is_explained():
+    message = refusal(replaced(CONFIGS["laptop"], ("regularizers", "double"), "5e-4"))
+    assert "regularizers.double: '5e-4' is not of type 'number'" in message
+    assert "write 5e-4 as 5.0e-4" in message
+
+
+def test_the_command_line_may_give_lists_and_mappings():
+    """Snakemake hands `--config 'seeds=[0,1]'` over as ["0", "1"]."""
+    given = parse_config(
+        [
+            "seeds=[0,3]",
+            "points_limit={grid: null, edge: 12}",
+            "optimizers={gauss_newton: {acceleration: false}}",
+        ]
+    )
+    assert given["seeds"] == ["0", "3"], "Snakemake reads types now: typed() can go"
+    config = copy.deepcopy(CONFIGS["laptop"])
+    update_config(config, given)
+    config = load(config, given).config
+    assert config["seeds"] == [0, 3]
+    assert config["points_limit"] == {"grid": None, "edge": 12}
+    assert config["optimizers"]["gauss_newton"]["acceleration"] is False
+    assert config["scale"] == "laptop"
 
 
 @pytest.mark.parametrize("path", [path for path in SECTIONS if path not in FREE and len(path) == 1])

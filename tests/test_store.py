@@ -54,6 +54,7 @@ def test_plain_xarray_opens_it_and_its_attributes_say_what_it_is(run, tmp_path):
         assert ds.attrs["title"] == "A test"
         assert ds.attrs["source"] == "made up"
         assert ds.attrs["Conventions"] == "CF-1.11"
+        assert ds.attrs["references"] == "arXiv:2605.30910"
         assert ds.attrs["seed"] == 3
         assert ds.attrs["settings"] == settings
         when = re.match(r"(\S+Z): ", ds.attrs["history"]).group(1)

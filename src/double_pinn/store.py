@@ -24,6 +24,9 @@ from double_pinn.errors import DataError
 
 CONVENTIONS = "CF-1.11"
 
+#: What the numbers reproduce.
+REFERENCES = "arXiv:2605.30910"
+
 #: Packages whose version is written into every file; they decide the numbers.
 PACKAGES = ("double-pinn", "jax", "flax", "optax", "numpy", "xarray")
 
@@ -48,7 +51,7 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "u": ("solution u(x, t)", "1"),
     "u_reference": ("reference solution u(x, t)", "1"),
     "reference_error": ("self-convergence error (relative RMSE) of the reference", "1"),
-    "residual": ("residual F(u) of the equation", "1"),
+    "residual": ("residual F(u) of the equation, zero for a solution", "1"),
     # histories
     "objective": ("regularised total that the optimiser minimises", "1"),
     "train_loss": ("un-regularised loss on the training points", "1"),
@@ -63,9 +66,12 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "rrmse_history": ("relative root mean square error against the closed form, 101 x 101", "1"),
     # results
     "parameters": ("network parameters after the last iteration", "1"),
-    "rmae": ("relative mean absolute error", "1"),
-    "rrmse": ("relative root mean square error", "1"),
-    "iterations_run": ("iterations run", "1"),
+    "rmae": ("relative mean absolute error, sum |u - u_reference| / sum |u_reference|", "1"),
+    "rrmse": (
+        "relative root mean square error, sqrt(sum (u - u_reference)^2 / sum u_reference^2)",
+        "1",
+    ),
+    "iterations_run": ("iterations run, of max_iterations allowed", "1"),
     "stop_reason": ("why training stopped", None),
     "final_objective": ("regularised total after the last iteration", "1"),
     "final_train_loss": ("un-regularised loss on the training points, last iteration", "1"),
@@ -117,6 +123,7 @@ def write_dataset(
         "source": source,
         "history": "\n".join(history),
         "Conventions": CONVENTIONS,
+        "references": REFERENCES,
         **provenance(),
     }
     # Twice: the standard ones come first in `ncdump -h`, and win.

@@ -70,7 +70,8 @@ def test_compact(value, text):
 
 
 def test_words():
-    assert [wording.short(value) for value in (0.984, 1.02, 4.9e-6)] == ["0.98", "1.02", "4.9e-6"]
+    values = {0.984: "0.98", 1.02: "1.02", 9.996: "10", 13.57: "14", 100: "1.0e2", 4.9e-6: "4.9e-6"}
+    assert [wording.short(value) for value in values] == list(values.values())
     assert wording.equation_label("allen_cahn") == "Allen-Cahn"
     assert wording.optimizer_label("some_other") == "some other"
     assert wording.stop_phrase("line_search_failed") == "stopped: line search failed"

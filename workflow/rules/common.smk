@@ -12,9 +12,23 @@ import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator, validators
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 PACKAGE = Path("src/double_pinn")
 SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
+
+
+def typed(value):
+    """Return a value of the command line with its numbers, truth values and nulls as such.
+
+    Inside lists and mappings, `--config` leaves them as text: 'seeds=[0,1]' would be ["0", "1"].
+    """
+    if isinstance(value, dict):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    meant = yaml.safe_load(value) if isinstance(value, str) else value
+    return meant if meant is None or isinstance(meant, (bool, int, float)) else value
 
 
 # --- Checks: every message names the key, and the file where it is not the configuration ---
@@ -42,7 +56,15 @@ def describe(error):
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{', '.join('.'.join([*path, key]) for key in missing)}: missing"
-    return f"{'.'.join(path)}: {error.message}"
+    hint = " (text for YAML; write 5e-4 as 5.0e-4)" if is_number_as_text(error) else ""
+    return f"{'.'.join(path)}: {error.message}{hint}"
+
+
+def is_number_as_text(error):
+    """Whether a value was refused because YAML took a number such as 5e-4 for text."""
+    if error.validator != "type" or not isinstance(error.instance, str):
+        return False
+    return isinstance(parse_value(error.instance), float)
 
 
 @cache
@@ -68,7 +90,12 @@ def check_configuration():
         key = f"configuration: equations.{name}"
         source = PACKAGE / "problems" / f"{name}.py"
         require(source.is_file(), f"{key}: unknown equation, there is no {source}")
+        known = coefficients_of(source)
         for parameter, value in parameters.items():
+            require(
+                known is None or parameter in known,
+                f"{key}.{parameter}: unknown; known here: {', '.join(known or ())}",
+            )
             numbers = value if isinstance(value, list) else [value]
             require(all(map(math.isfinite, numbers)), f"{key}.{parameter}: {value} is not finite")
             if isinstance(value, list):
@@ -83,6 +110,19 @@ def check_configuration():
             name == "default" or name in config["equations"],
             f"configuration: evaluation.grid.{name}: unknown equation; known: {known}",
         )
+
+
+@cache
+def coefficients_of(source):
+    """Return what an equation's file lets one set; None where it inherits from another equation.
+
+    Read from the text: importing the file would load JAX at every start of the workflow.
+    """
+    classes = [n for n in ast.parse(source.read_text()).body if isinstance(n, ast.ClassDef)]
+    if not any(isinstance(b, ast.Name) and b.id == "Problem" for c in classes for b in c.bases):
+        return None
+    fields = [n.target.id for c in classes for n in c.body if isinstance(n, ast.AnnAssign)]
+    return list(dict.fromkeys([*fields, "x_range", "t_range"]))
 
 
 # --- The table of experiments ---
@@ -324,6 +364,7 @@ def numbers_of(kind):
     return sorted(int(target.removeprefix(kind)) for target in USES if target.startswith(kind))
 
 
+update_config(config, typed(dict(workflow.config_settings.config or {})))
 check_schema(config, "config.schema.yaml", "configuration")
 check_configuration()
 

@@ -167,7 +167,7 @@ def losses(ax: Axes, cell: xr.Dataset) -> None:
         _curve(ax, run["train_loss"], alpha=alpha, **LOOKS["train"])
         _curve(ax, run["test_loss"], alpha=alpha, **LOOKS["test"])
     ax.set(yscale="log", xlabel="iteration", ylabel="loss")
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.grid(True, axis="y", linewidth=0.4, alpha=0.5)
     drawn = shown(cell)

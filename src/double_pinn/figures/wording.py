@@ -16,7 +16,7 @@ STOP_REASONS = {
     "tolerance": "stopped by the relative-change rule",
     "max_iterations": "budget used up",
     "non_finite_loss": "stopped by a non-finite loss; last finite state",
-    "no_decrease": "stopped: no step lowers the loss in this precision",
+    "no_decrease": "stopped: no step lowers the loss",
 }
 
 REGULARIZERS = {
@@ -40,8 +40,10 @@ def scientific(value: float, digits: int = 1) -> str:
 
 
 def short(value: float) -> str:
-    """A relative error in a title: 0.98 near one, 4.9e-6 where small."""
-    return f"{value:.2f}" if 0.1 <= value < 100 else scientific(value)
+    """A relative error or ratio in a title, two digits or three: 0.98, 14, 4.9e-6."""
+    if not 0.1 <= value < 100:
+        return scientific(value)
+    return f"{value:.0f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def equation_label(name: str) -> str:

@@ -104,6 +104,28 @@ def test_loss_panels_share_limits_and_cut_nothing_off(pages, cells_factory, numb
             assert float(cell[name].max()) < high
 
 
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((1e-5, 20), (1e-5, 20)),
+        ((0.12, 1.05), (0.1, 1.05)),
+        ((0.9, 8), (0.9, 10)),
+        ((2, 5), (1, 10)),
+        ((1, 1.5), (1, 10)),
+    ],
+)
+def test_a_logarithmic_axis_has_two_powers_of_ten(limits, expected):
+    axes = style.canvas(2).subplots(1, 2)
+    for ax in axes:
+        ax.set(yscale="log", ylim=limits)
+    panels.share_limits(axes)
+    for ax in axes:
+        assert ax.get_ylim() == pytest.approx(expected)
+        shown = [t for t in ax.get_yticks() if expected[0] <= t * 1.0001 <= expected[1] * 1.001]
+        assert len(shown) >= 2
+        assert not any(t.get_text() for t in ax.get_yticklabels(minor=True))
+
+
 def test_footnotes_tell_the_budget(pages):
     assert footnote(pages[1]).splitlines() == [
         "(b)–(d) no regulariser: 4,100 iterations of at most 20,000 (stopped by the "

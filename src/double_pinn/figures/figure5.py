@@ -33,7 +33,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         field_scale = style.field_scale(cell["u_reference"], drawn["u"])
         panels.field(field_ax, drawn["u"], field_scale, time_ticks=2)
         panels.colorbar(page, field_scale, "", ax=field_ax)
-        style.title(field_ax, next(letter), wording.equation_label(role))
+        style.title(field_ax, next(letter), f"{wording.equation_label(role)}, u")
         error_scale = style.error_scale(error)
         panels.field(error_ax, error, error_scale, time_ticks=2)
         panels.colorbar(page, error_scale, "", ax=error_ax)

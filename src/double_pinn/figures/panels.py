@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullFormatter
 
 from double_pinn.figures import style, wording
 from double_pinn.figures.style import Scale
@@ -27,7 +27,7 @@ LOOKS = {
 }
 
 #: Histories this short are drawn with a marker at each logged iteration.
-FEW = 12
+FEW = 5
 
 
 def shown(cell: xr.Dataset) -> xr.Dataset:
@@ -186,13 +186,30 @@ def loss_lines() -> list[Line2D]:
 def share_limits(axes: Sequence[Axes], which: str = "y") -> None:
     """Give panels the widest of their limits on the axes in `which` ("x", "y" or "xy").
 
-    `Axes.sharey` would impose the limits of the first on the rest, and cut their curves off.
+    `Axes.sharey` would impose the limits of the first on the rest, and cut their curves off. A
+    logarithmic axis is widened until it holds two powers of ten, which alone are labelled.
     """
     for name in which:
         limits = [getattr(ax, f"get_{name}lim")() for ax in axes]
         widest = min(low for low, _ in limits), max(high for _, high in limits)
+        if all(getattr(ax, f"get_{name}scale")() == "log" for ax in axes):
+            widest = _with_two_powers(*widest)
+            for ax in axes:
+                getattr(ax, f"{name}axis").set_minor_formatter(NullFormatter())
         for ax in axes:
             ax.set(**{f"{name}lim": widest})
+
+
+def _with_two_powers(low: float, high: float) -> tuple[float, float]:
+    """The limits, widened as little as possible until they hold two powers of ten."""
+    a, b = np.log10(low), np.log10(high)
+    first, last = np.ceil(a), np.floor(b)
+    if last > first:
+        return low, high
+    below, above = (first - 1, last + 1) if last == first else (last, first)
+    if last < first:
+        return 10.0**below, 10.0**above
+    return (10.0**below, high) if a - below <= above - b else (low, 10.0**above)
 
 
 def colorbar(figure: Figure, scale: Scale, label: str, **where) -> None:

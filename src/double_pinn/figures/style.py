@@ -154,6 +154,7 @@ def field_scale(reference: np.ndarray, *fields: np.ndarray) -> Scale:
 def residual_scale(*residuals: np.ndarray, decades: int = 6) -> Scale:
     """Logarithmic colours of |F(u)| in whole decades, shared by all the residuals given.
 
+    Small is light: on the dark half of a map, a residual that is small everywhere shows nothing.
     From the decade of the first percentile to that of the maximum, at most `decades`.
     """
     magnitudes = np.concatenate([np.abs(_finite(r)) for r in residuals] or [np.empty(0)])
@@ -164,7 +165,7 @@ def residual_scale(*residuals: np.ndarray, decades: int = 6) -> Scale:
     bottom = int(np.floor(np.log10(np.percentile(magnitudes, 1))))
     bottom = min(max(bottom, top - decades), top - 1)
     below = magnitudes.min() < 10.0**bottom
-    cmap = _with_missing(mpl.colormaps["mako"])
+    cmap = _with_missing(mpl.colormaps["mako_r"])
     return Scale(cmap, LogNorm(10.0**bottom, 10.0**top), _extend(below, False))
 
 

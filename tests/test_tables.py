@@ -2,6 +2,7 @@
 
 import csv
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def rendered(tmp_path):
         "wave/double_pinn": evaluation(tmp_path / "wave.nc"),
         "convection/double_pinn": evaluation(tmp_path / "convection.nc", "convection", (4.9e-6,)),
     }
-    outputs = [tmp_path / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex")]
+    outputs = [tmp_path / "out" / f"table1.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     tables.write(cells, PUBLISHED, outputs)
     return outputs
 
@@ -173,6 +174,50 @@ def test_latex(rendered):
     printed = [line for line in text.splitlines() if line.endswith(r"\\") and "&" in line]
     assert {line.count("&") for line in printed if "not run" not in line} == {9}
     assert not re.search(r"(?<!\\)_", "\n".join(printed))
+
+
+class Cells(HTMLParser):
+    """The rows of an HTML page's table, and whether every element is closed in its turn."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.rows = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] in (["td"], ["th"]):
+            self.rows[-1].append(data)
+
+
+def test_html_says_what_markdown_says(rendered):
+    page = Cells(rendered[3].read_text())
+    assert page.open == []
+    headings, *rows = page.rows
+    assert headings[:3] == ["Model", "Origin", "Loss"]
+    found, equation = [], None
+    for row in rows:
+        if len(row) == 1:
+            (equation,) = row
+        else:
+            found.append([equation, *row])
+    lines = rendered[1].read_text().splitlines()
+    expected = [[c.strip(" *") for c in x.strip("|").split("|")] for x in lines if x[:2] == "| "]
+    assert found == expected[2:]
+
+
+def test_html_is_safe_from_what_a_row_is_called(tmp_path):
+    rows = [row for row in tables.table1({}, PUBLISHED) if row["equation"] == "wave"][:1]
+    rows[0]["model"] = "<b>bold</b> & co"
+    assert Cells(tables.to_html(rows)).rows[2][0].startswith("<b>bold</b> & co")
 
 
 def test_stop_reasons_are_counted_where_seeds_differ(tmp_path):

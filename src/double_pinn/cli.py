@@ -223,7 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("table", _table, "Write Table 1 from evaluated cells and published numbers.")
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROW=FILE")
     sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
-    sub.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, MD, TEX to write")
+    sub.add_argument(
+        "--output", type=Path, nargs="+", required=True, help="CSV, MD, TEX, HTML to write"
+    )
 
     for name, function, text in (
         ("pack", _pack, "Put the finished runs of a scale into an archive."),

@@ -5,6 +5,7 @@ not apply to it is ``None``: nobody printed how many seeds the published means a
 """
 
 import csv
+import html
 import io
 import os
 from collections import Counter
@@ -86,8 +87,8 @@ def write(
         cells: the evaluation netCDF file of each row, named `equation/model` with a model of
             `MODELS`.
         published: CSV file of the published numbers.
-        outputs: files to write; the suffix decides: .csv has every column, .md and .tex are to
-            be read.
+        outputs: files to write; the suffix decides: .csv has every column; .md, .tex and
+            .html are to be read.
 
     Raises:
         UserError: a row of another name, or an output of another suffix.
@@ -334,7 +335,61 @@ def to_latex(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_FORMATS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex}
+_STYLE = """
+body { font: 14px/1.4 sans-serif; color: #222; margin: 1.5em; }
+table { border-collapse: collapse; margin-bottom: 1em; }
+th, td { padding: 3px 9px; text-align: left; white-space: nowrap; }
+th { border-bottom: 2px solid #222; }
+th[colspan] { border-bottom: 1px solid #999; padding-top: 1em; }
+.number { text-align: right; }
+.reproduced { background: #e9f2fa; }
+.missing { color: #777; font-style: italic; }
+li { overflow-wrap: anywhere; }
+"""
+
+
+def to_html(rows: Sequence[Row]) -> str:
+    """A page to be read, for the workflow's report; reproduced rows are shaded."""
+
+    def line(cells: Iterable[str], tag: str = "td", attributes: str = "") -> str:
+        texts = [html.escape(cell) for cell in cells]
+        # The numbers of points and seeds.
+        kinds = [' class="number"' if i in (5, 6) else "" for i in range(len(texts))]
+        inner = "".join(f"<{tag}{k}>{t}</{tag}>" for k, t in zip(kinds, texts, strict=True))
+        return f"<tr{attributes}>{inner}</tr>"
+
+    lines = [line(["Model", "Origin", *_HEADINGS], "th")]
+    equation = None
+    for row in rows:
+        if row["equation"] != equation:
+            equation = row["equation"]
+            heading = html.escape(equation_label(equation))
+            lines.append(f'<tr><th colspan="{2 + len(_HEADINGS)}">{heading}</th></tr>')
+        label = [row["model"], row["origin"]]
+        if row["status"] == NOT_RUN:
+            cells = [*label, NOT_RUN, *["–"] * (len(_HEADINGS) - 1)]
+            lines.append(line(cells, attributes=' class="missing"'))
+        else:
+            cells = [*label, *_numbers(row), str(row["n"]), *_training(row)]
+            lines.append(line(cells, attributes=f' class="{row["origin"]}"'))
+    title = "Table 1: published and reproduced"
+    lists = [
+        "\n".join(["<ul>", *(f"<li>{html.escape(text)}</li>" for text in texts), "</ul>"])
+        for texts in (_NOTES, _sources(rows))
+    ]
+    return "\n".join(
+        [
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+            f"<style>{_STYLE}</style></head><body>",
+            f"<h2>{title}</h2>",
+            *["<table>", *lines, "</table>"],
+            f"{lists[0]}\n<h3>Sources</h3>\n{lists[1]}",
+            "</body></html>\n",
+        ]
+    )
+
+
+_FORMATS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex, ".html": to_html}
 
 
 def _sources(rows: Sequence[Row]) -> list[str]:

@@ -359,6 +359,14 @@ def roles_of(target):
     return [f"--cell {role}={file}" for role, file in zip(USES[target], evaluations_of(target))]
 
 
+def title_of(number):
+    """Return the TITLE of a figure's module, as its text has it; empty if it has none yet."""
+    source = PACKAGE / "figures" / f"figure{number}.py"
+    body = ast.parse(source.read_text()).body if source.is_file() else []
+    values = {t.id: n.value for n in body if isinstance(n, ast.Assign) for t in n.targets}
+    return ast.literal_eval(values["TITLE"]) if "TITLE" in values else ""
+
+
 def numbers_of(kind):
     """Return the numbers of the figures (or tables) for which this scale has cells."""
     return sorted(int(target.removeprefix(kind)) for target in USES if target.startswith(kind))

@@ -31,7 +31,7 @@ for number in numbers_of("figure"):
                 f"results/{{scale}}/figures/figure{number}.png",
                 caption=f"../report/figure{number}.rst",
                 category="Figures",
-                labels={"figure": f"{number}", "scale": "{scale}"},
+                labels={"figure": f"{number}", "shows": title_of(number), "scale": "{scale}"},
             ),
         log:
             f"results/{{scale}}/logs/figures/figure{number}.log",

@@ -7,7 +7,7 @@ rule tables:
             "results/{scale}/tables/table{number}.{format}",
             scale=config["scale"],
             number=numbers_of("table"),
-            format=["csv", "md", "tex"],
+            format=["csv", "md", "tex", "html"],
         ),
 
 
@@ -25,7 +25,14 @@ for number in numbers_of("table"):
                 f"results/{{scale}}/tables/table{number}.csv",
                 caption=f"../report/table{number}.rst",
                 category="Tables",
-                labels={"table": f"{number}", "scale": "{scale}"},
+                labels={"table": f"{number}", "form": "CSV, every digit", "scale": "{scale}"},
+            ),
+            # A browser downloads CSV; this one it shows.
+            html=report(
+                f"results/{{scale}}/tables/table{number}.html",
+                caption=f"../report/table{number}.rst",
+                category="Tables",
+                labels={"table": f"{number}", "form": "to read", "scale": "{scale}"},
             ),
             md=f"results/{{scale}}/tables/table{number}.md",
             tex=f"results/{{scale}}/tables/table{number}.tex",
@@ -40,4 +47,4 @@ for number in numbers_of("table"):
             cells=roles_of(f"table{number}"),
         shell:
             "double-pinn table {params.cells} --published {input.published}"
-            " --output {output.csv} {output.md} {output.tex} > {log} 2>&1"
+            " --output {output.csv} {output.md} {output.tex} {output.html} > {log} 2>&1"

@@ -336,9 +336,10 @@ def to_latex(rows: Sequence[Row]) -> str:
 
 
 _STYLE = """
-body { font: 14px/1.4 sans-serif; color: #222; margin: 1.5em; }
+body { font: 13px/1.4 sans-serif; color: #222; margin: 1.5em; }
 table { border-collapse: collapse; margin-bottom: 1em; }
-th, td { padding: 3px 9px; text-align: left; white-space: nowrap; }
+th, td { padding: 3px 7px; text-align: left; white-space: nowrap; }
+td:first-child { white-space: normal; min-width: 12em; }
 th { border-bottom: 2px solid #222; }
 th[colspan] { border-bottom: 1px solid #999; padding-top: 1em; }
 .number { text-align: right; }

@@ -26,6 +26,8 @@ def _columns() -> int:
 
 
 def _pace(rate: float) -> str:
+    if not rate:
+        return "-- it/s"
     return f"{rate:,.0f} it/s" if rate >= 100 else f"{rate:.3g} it/s"
 
 
@@ -62,6 +64,7 @@ class Progress:
         self._marks: list[tuple[float, int]] = []
         #: The last report, as long as it is not shown.
         self._pending: tuple[int, float, float | None] | None = None
+        self._shown: tuple[int, float, float | None] | None = None
         self._bar = ""
 
     def say(self, message: str):
@@ -105,6 +108,7 @@ class Progress:
         if self._pending is None:
             return
         report, self._pending = self._pending, None
+        self._shown = report
         self._last = time.monotonic()
         if self._in_place:
             # The last column stays free: a character there makes some terminals wrap.
@@ -115,12 +119,21 @@ class Progress:
             self._line(self._text(*report))
 
     def _text(
-        self, iteration: int, loss: float, test_loss: float | None, columns: int | None = None
+        self,
+        iteration: int,
+        loss: float,
+        test_loss: float | None,
+        columns: int | None = None,
+        ended: bool = False,
     ) -> str:
-        """The report in a line; in that many columns, label and bar give way to the numbers."""
+        """The report in a line; in that many columns, label and bar give way to the numbers.
+
+        Where training has ended, there is no pace and no time left.
+        """
         (t0, i0), (t1, i1) = self._marks[0], self._marks[-1]
         rate = (i1 - i0) / (t1 - t0) if i1 > i0 and t1 > t0 else 0.0
-        left = _clock((self.total - iteration) / rate) if rate else "--:--"
+        left = f"left {_clock((self.total - iteration) / rate) if rate else '--:--'}"
+        pace, left = ([], []) if ended else ([_pace(rate)], [left])
         done, percent = iteration / self.total, f"{100 * iteration / self.total:3.0f} %"
         losses = {"loss": loss} | ({} if test_loss is None else {"test": test_loss})
 
@@ -128,20 +141,21 @@ class Progress:
             texts = (f"{name} {value:.{digits}e}" for name, value in losses.items())
             return gap.join([f"{percent} {count}", *texts, *rest])
 
-        long = numbers("  ", f"{iteration:,}/{self.total:,}", 2, _pace(rate), f"left {left}")
+        long = numbers("  ", f"{iteration:,}/{self.total:,}", 2, *pace, *left)
         label, wide, narrow = f"{self.label}  ", f"{_bar(done, 20)} ", f"{_bar(done, 10)} "
         if columns is None:
             return label + wide + long
         choices = [head + long for head in (label + wide, label + narrow, wide, narrow, "")]
-        choices.append(numbers(" ", f"{iteration:,}", 1, _pace(rate), f"left {left}"))
-        choices.append(numbers(" ", f"{iteration:,}", 1, f"left {left}"))
+        choices.append(numbers(" ", f"{iteration:,}", 1, *pace, *left))
+        choices.append(numbers(" ", f"{iteration:,}", 1, *left))
         return next((text for text in choices if len(text) <= columns), choices[-1][:columns])
 
     def close(self):
         """Finish the bar's line and close the log."""
         self._show_pending()
         if self._bar:
-            print(file=sys.stderr)
+            bar = self._text(*self._shown, columns=_columns() - 1, ended=True)
+            print(f"\r{bar}\033[K", file=sys.stderr)
             self._bar = ""
         if self._log is not None:
             with contextlib.suppress(OSError):

@@ -178,6 +178,12 @@ def test_the_command_line_may_give_lists_and_mappings():
     assert config["scale"] == "laptop"
 
 
+def test_text_of_the_command_line_stays_text():
+    typed = load(CONFIGS["laptop"]).typed
+    for text in ("smoke", "a/b.csv", "%x", "[", "a: b", "2026-01-01"):
+        assert typed({"key": [text]}) == {"key": [text]}
+
+
 @pytest.mark.parametrize("path", [path for path in SECTIONS if path not in FREE and len(path) == 1])
 def test_a_missing_section_is_named(path):
     config = copy.deepcopy(CONFIGS["laptop"])

@@ -27,7 +27,12 @@ def typed(value):
         return {key: typed(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [typed(inner) for inner in value]
-    meant = yaml.safe_load(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        meant = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
     return meant if meant is None or isinstance(meant, (bool, int, float)) else value
 
 

@@ -5,6 +5,7 @@ The helpers of workflow/rules/common.smk are plain Python: they run here without
 
 import copy
 import csv
+import importlib
 import json
 import os
 from pathlib import Path
@@ -18,6 +19,7 @@ from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from double_pinn.figures import FIGURES
 from double_pinn.problems import get_problem
 from double_pinn.settings import settings_from_dict
 
@@ -145,6 +147,13 @@ def test_the_coefficients_read_from_the_text_are_those_of_the_class():
     for equation in CONFIGS["laptop"]["equations"]:
         source = Path(ROOT / "src" / "double_pinn" / "problems" / f"{equation}.py")
         assert set(names.coefficients_of(source)) == set(get_problem(equation).parameters)
+
+
+def test_every_figure_has_a_title_for_the_report():
+    names = load(CONFIGS["laptop"])
+    for number, module in FIGURES.items():
+        assert names.title_of(number) == importlib.import_module(module).TITLE
+    assert names.title_of(2) == ""
 
 
 def test_an_equation_that_inherits_from_another_may_bring_any_coefficient(tmp_path):

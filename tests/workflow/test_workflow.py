@@ -140,7 +140,7 @@ def test_a_missing_file_is_named(checkout):
 def test_smoke_writes_every_file_of_the_chain(smoke):
     results = smoke.path / "results" / "smoke"
     expected = [f"figures/figure{n}.{kind}" for n in FIGURES for kind in ("pdf", "png")]
-    expected += [f"tables/table1.{kind}" for kind in ("csv", "md", "tex")]
+    expected += [f"tables/table1.{kind}" for kind in ("csv", "md", "tex", "html")]
     expected += [f"evaluation/{cell}.nc" for cell in cells_of("smoke")]
     expected += [f"runs/{cell}/seed0.nc" for cell in cells_of("smoke")]
     for name in expected:
@@ -183,7 +183,7 @@ def test_smoke_makes_a_report(smoke):
     done = smoke.snakemake("--configfile", SMOKE, "--report", "report.html")
     assert done.returncode == 0, done.stdout
     html = (smoke.path / "report.html").read_text()
-    for part in ("Figures", "Tables", "figure6.png", "table1.csv"):
+    for part in ("Figures", "Tables", "figure6.png", "table1.html"):
         assert part in html
 
 

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 from functools import cache
 from pathlib import Path
 
@@ -365,11 +366,13 @@ def roles_of(target):
 
 
 def title_of(number):
-    """Return the TITLE of a figure's module, as its text has it; empty if it has none yet."""
+    """Return the TITLE of a figure's module, as its text has it; empty if it has none yet.
+
+    The text is searched, not parsed: a figure that is being edited must not stop the workflow.
+    """
     source = PACKAGE / "figures" / f"figure{number}.py"
-    body = ast.parse(source.read_text()).body if source.is_file() else []
-    values = {t.id: n.value for n in body if isinstance(n, ast.Assign) for t in n.targets}
-    return ast.literal_eval(values["TITLE"]) if "TITLE" in values else ""
+    found = re.search(r'^TITLE = "(.*)"$', source.read_text() if source.is_file() else "", re.M)
+    return found[1] if found else ""
 
 
 def numbers_of(kind):

@@ -101,11 +101,17 @@ def scale_by_compact_lbfgs(
         pairs = state.pairs.at[slot].set(s).at[m + slot].set(y)
         used = (state.used & ~fresh).at[slot].set(good)
         pairs_g = pairs @ g
-        # y is a difference of gradients, so its products are differences too, as exact as y itself:
-        # the pairs are read once for the products, and once for the direction.
-        pairs_y = (
-            (pairs_g - state.pairs_dot_g).at[jnp.stack([slot, m + slot])].set(jnp.stack([sy, yy]))
-        )
+        if g.dtype == jnp.float64:
+            # y is a difference of gradients, so its products are differences too: the pairs are
+            # read once for all products, and once for the direction.
+            pairs_y = (
+                (pairs_g - state.pairs_dot_g)
+                .at[jnp.stack([slot, m + slot])]
+                .set(jnp.stack([sy, yy]))
+            )
+        else:
+            # In FP32 the difference loses what tells a good direction from a poor one.
+            pairs_y = pairs @ y
         s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from dataclasses import fields
 from functools import cache
 
 from double_pinn.errors import SettingsError
@@ -42,7 +43,7 @@ def get_problem(name: str, **parameters) -> Problem:
             f"equation.name {name!r} is unknown; known: {', '.join(problem_names())}"
         )
     cls = _classes()[name]
-    known = set(cls.__dataclass_fields__)
+    known = {field.name for field in fields(cls)}
     for key in parameters:
         if key not in known:
             raise SettingsError(

@@ -126,7 +126,9 @@ class Progress:
         columns: int | None = None,
         ended: bool = False,
     ) -> str:
-        """The report in a line; in that many columns, label and bar give way to the numbers.
+        """The report in a line, without its label where there is no limit of columns.
+
+        In that many columns, label and bar give way to the numbers.
 
         Where training has ended, there is no pace and no time left.
         """
@@ -144,7 +146,7 @@ class Progress:
         long = numbers("  ", f"{iteration:,}/{self.total:,}", 2, *pace, *left)
         label, wide, narrow = f"{self.label}  ", f"{_bar(done, 20)} ", f"{_bar(done, 10)} "
         if columns is None:
-            return label + wide + long
+            return wide + long
         choices = [head + long for head in (label + wide, label + narrow, wide, narrow, "")]
         choices.append(numbers(" ", f"{iteration:,}", 1, *pace, *left))
         choices.append(numbers(" ", f"{iteration:,}", 1, *left))

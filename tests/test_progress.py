@@ -32,7 +32,8 @@ def test_lines_say_iteration_losses_pace_and_time_left(tmp_path, capsys, clock):
     assert "0/10,000" in lines[0]
     assert lines[0].endswith("  -- it/s  left --:--")
     assert re.search(
-        r"^cell seed 3  [█▏▎▍▌▋▊▉ ]* 25 % 2,500/10,000  loss 1.25e-03  test 3.00e\+00  250 it/s  left 00:30",
+        r"^cell seed 3  [█▏▎▍▌▋▊▉ ]* 25 % 2,500/10,000"
+        r"  loss 1.25e-03  test 3.00e\+00  250 it/s  left 00:30",
         lines[1],
     )
 

@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SMOKE = "config/smoke.yaml"
-FIGURES = (1, 3, 4, 5, 6, 7)
+FIGURES = (1, 3, 4, 5, 6, 7, 8)
 SEEDS = {"smoke": {0}, "laptop": {0}, "paper": {0, 1, 2, 3, 4}, "sweep": {0}}
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from double_pinn.errors import DataError, UserError
 from double_pinn.figures import panels, style, wording
@@ -64,7 +65,10 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="training time (s)")
         ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
         axes.append(ax)
-    panels.share_limits(axes)
+    panels.share_limits(axes, "xy")
+    for ax in axes:
+        # Less than two decades would be labelled in between, one label on the other.
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("relative error")
     for ax in axes[1:]:
         ax.tick_params(labelleft=False)

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from double_pinn.figures.wording import scientific
+
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = (1, 6, 7, 8)
 RACE = ("reaction", "wave", "convection")
@@ -53,8 +55,8 @@ def race(results: Path) -> str:
             ]
             reached = [", ".join(_seconds(run, goals, part) for run in runs) for part in (1, 10)]
         lines.append(
-            f"| {equation} | {goals[0]:.1e}, {goals[1]:.1e} | {reached[0]} | {reached[1]} "
-            f"| {ends[0]:.0f} s, {ends[1]:.1e}, {ends[2]:.1e} |"
+            f"| {equation} | {', '.join(map(scientific, goals))} | {reached[0]} | {reached[1]} "
+            f"| {ends[0]:.0f} s, {', '.join(map(scientific, ends[1:]))} |"
         )
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ class Peer:
     """Seeds side by side; a line search goes on until the last of them is done.
 
     Attributes:
-        states: of the optimiser, with a leading axis of seeds.
+        states: of the optimiser, with a leading axis of seeds if there are several.
     """
 
     def __init__(self, case: Case, *, threads: int, seeds: int):
@@ -22,9 +22,12 @@ class Peer:
         project = Project(case, threads=threads, train=False)
         self.versions, self._seeds = project.versions, seeds
         trainer = project.trainer
-        start = jnp.stack([trainer.network.init(seed) for seed in range(seeds)])
+        starts = [trainer.network.init(seed) for seed in range(seeds)]
         self._evaluate = jax.jit(trainer.objective)
-        init, step = map(jax.vmap if seeds > 1 else _alone, trainer.stepper)
+        # One seed has no axis of seeds: `vmap` would slow its products down.
+        alone = seeds == 1
+        start = starts[0] if alone else jnp.stack(starts)
+        init, step = trainer.stepper if alone else map(jax.vmap, trainer.stepper)
         self.states = jax.jit(init)(start)
         self._advance = jax.jit(
             lambda states, count: jax.lax.fori_loop(0, count, lambda _, s: step(s), states),
@@ -34,7 +37,7 @@ class Peer:
 
     def loss(self) -> float:
         """Return the first seed's loss at the present parameters."""
-        return float(self._evaluate(self.states.parameters[0]))
+        return float(self._evaluate(jnp.atleast_2d(self.states.parameters)[0]))
 
     def advance(self, iterations: int) -> Stretch:
         """Take iterations of every seed; the stretch counts them all."""
@@ -43,13 +46,3 @@ class Peer:
         seconds = time.perf_counter() - started
         evaluations = int(jnp.sum(self.states.evaluations)) - before
         return Stretch(seconds, self._seeds * iterations, evaluations)
-
-
-def _alone(function):
-    """Call a function with the one seed there is: ``vmap`` would slow its products down."""
-
-    def call(batched):
-        one = function(jax.tree.map(lambda leaf: leaf[0], batched))
-        return jax.tree.map(lambda leaf: leaf[None], one)
-
-    return call

@@ -228,8 +228,18 @@ def make_cells(number, **common):
             for equation in ("reaction", "wave", "convection")
             for optimizer in ("lbfgs", "gauss_newton")
         },
+        9: {
+            "lbfgs": {"equation": "allen_cahn", **double64, "error": 0.3},
+            "gauss_newton": {
+                "equation": "allen_cahn",
+                **double64,
+                "optimizer": "gauss_newton",
+                "switch": 1000,
+                "iterations": 1200,
+            },
+        },
     }[number]
-    if number == 7 and common.get("small"):
+    if number in (7, 9) and common.get("small"):
         common = {**common, "switch": 2}
     return {role: make_cell(**{**cell, **common}) for role, cell in chosen.items()}
 

@@ -17,7 +17,10 @@ from double_pinn.figures import FIGURES, figure_module, panels, style, wording
 from double_pinn.store import write_dataset
 
 #: Panels with a letter: the paper's; in Figure 6 one a regulariser, in Figure 7 one a cell.
-LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"} | {8: "abc"}
+LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"} | {
+    8: "abc",
+    9: "abcd",
+}
 
 
 def draw(number, cells):
@@ -133,7 +136,7 @@ def test_footnotes_tell_the_budget(pages):
         "(e)–(g) double PINN (w = 5e-4): 7,000 iterations of at most 20,000 (stopped by the "
         "relative-change rule) · seed 0 · L-BFGS FP32 · 400 + 200 points",
     ]
-    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5, 7: 9, 8: 6}.items():
+    for number, lines in {3: 2, 4: 3, 5: 4, 6: 5, 7: 9, 8: 6, 9: 2}.items():
         assert len(footnote(pages[number]).splitlines()) == lines
         assert footnote(pages[number]).count("iterations") == lines
 
@@ -281,6 +284,25 @@ def test_figure8_needs_a_cell_with_a_history_of_its_error(cells_factory):
     cell = cells_factory(8)["wave/lbfgs"]
     with pytest.raises(DataError, match=r"cell 'wave/lbfgs': rmae_history holds no error"):
         draw(8, {"wave/lbfgs": cell.assign(rmae_history=cell["rmae_history"] * np.nan)})
+
+
+def test_figure9_draws_both_losses_of_both_optimisers_over_the_seconds(pages, cells_factory):
+    (ax,) = loss_panels(pages[9])
+    lines = [line.get_xydata() for line in ax.lines]
+    for cell in cells_factory(9).values():
+        run = cell.isel(seed=0)
+        seconds = run["wall_time"].values
+        for history in ("train_loss", "test_loss"):
+            wanted = np.stack([seconds, run[history].values], axis=1)[seconds > 0]
+            assert any(np.array_equal(wanted, line) for line in lines)
+
+
+def test_figure9_gives_its_fields_one_scale(pages):
+    limits = [mesh.get_clim() for ax, mesh in maps(pages[9])]
+    assert len(limits) == 5
+    fields = [mesh.get_clim() for ax, mesh in maps(pages[9]) if "num." not in ax.get_title("left")]
+    assert len(fields) == 3
+    assert len(set(fields)) == 1
 
 
 def test_figure7_refuses_what_was_not_trained_so(cells_factory, tmp_path):

@@ -1,4 +1,4 @@
-"""The paper's figures and two of ours, a module each: evaluation files in, PDF and PNG out.
+"""The paper's figures and three of ours, a module each: evaluation files in, PDF and PNG out.
 
 Nothing here imports training code or JAX. A figure module holds
 
@@ -19,7 +19,7 @@ from types import ModuleType
 from double_pinn.errors import UserError
 
 #: Number in the paper: module. Imported when asked for, since drawing libraries load slowly.
-#: The text that the figures follow does not describe Figure 2; Figures 7 and 8 are ours.
+#: The text that the figures follow does not describe Figure 2; Figures 7 to 9 are ours.
 FIGURES = {
     1: "double_pinn.figures.figure1",
     3: "double_pinn.figures.figure3",
@@ -28,6 +28,7 @@ FIGURES = {
     6: "double_pinn.figures.figure6",
     7: "double_pinn.figures.figure7",
     8: "double_pinn.figures.figure8",
+    9: "double_pinn.figures.figure9",
 }
 
 #: What every evaluation file must hold to be drawn.

@@ -1,7 +1,5 @@
 """Figure 8: error over wall-clock time, L-BFGS beside Gauss-Newton (ours, beyond the paper)."""
 
-import numpy as np
-import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,10 +11,9 @@ from double_pinn.figures import panels, style, wording
 
 TITLE = "Error over wall-clock time"
 EQUATIONS = ("reaction", "wave", "convection")
-OPTIMIZERS = ("lbfgs", "gauss_newton")
 ROLES = ()
 #: The equations at hand are the columns of the figure; one of them is enough.
-OPTIONAL_ROLES = tuple(f"{equation}/{name}" for equation in EQUATIONS for name in OPTIMIZERS)
+OPTIONAL_ROLES = tuple(f"{equation}/{name}" for equation in EQUATIONS for name in style.OPTIMIZERS)
 EXPECTED = {
     f"{equation}/{name}": {
         "equation": equation,
@@ -25,12 +22,11 @@ EXPECTED = {
         "optimizer": name,
     }
     for equation in EQUATIONS
-    for name in OPTIMIZERS
+    for name in style.OPTIMIZERS
 }
 VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
 
 _ERRORS = {"rMAE": ("rmae_history", "-"), "rRMSE": ("rrmse_history", ":")}
-_COLOURS = dict(zip(OPTIMIZERS, sns.color_palette("colorblind", 4)[2:], strict=True))
 
 
 @style.themed
@@ -58,9 +54,9 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     for column, equation in enumerate(equations):
         ax, panel = page.add_subplot(grid[0, column]), next(letter)
         style.title(ax, panel, wording.equation_label(equation))
-        for name in OPTIMIZERS:
+        for name, colour in style.OPTIMIZERS.items():
             if cell := cells.get(f"{equation}/{name}"):
-                _histories(ax, cell, f"{equation}/{name}", _COLOURS[name])
+                _histories(ax, cell, f"{equation}/{name}", colour)
                 notes.append((f"({panel})", cell))
         ax.set(xscale="log", yscale="log", xlabel="training time (s)")
         ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
@@ -76,8 +72,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     key = page.add_subplot(grid[1, :])
     key.axis("off")
     handles = [
-        Line2D([], [], color=_COLOURS[name], label=wording.optimizer_label(name))
-        for name in OPTIMIZERS
+        Line2D([], [], color=colour, label=wording.optimizer_label(name))
+        for name, colour in style.OPTIMIZERS.items()
     ]
     handles += [
         Line2D([], [], color="0.3", linestyle=look, label=label)
@@ -94,10 +90,5 @@ def _histories(ax: Axes, cell: xr.Dataset, role: str, colour) -> None:
     for index in range(cell.sizes["seed"]):
         run = cell.isel(seed=index)
         for history, look in _ERRORS.values():
-            seconds = np.asarray(run["wall_time"], dtype=float)
-            error = np.asarray(run[history], dtype=float)
-            good = np.isfinite(error) & np.isfinite(seconds) & (seconds > 0)
-            if not good.any():
+            if not panels.over_time(ax, run, history, look, colour):
                 raise DataError(f"cell {role!r}: {history} holds no error; train the cell again")
-            ax.plot(seconds[good], error[good], look, color=colour, linewidth=1, alpha=0.8)
-            ax.plot(seconds[good][-1], error[good][-1], "o", color=colour, markersize=3)

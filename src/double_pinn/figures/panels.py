@@ -175,6 +175,17 @@ def losses(ax: Axes, cell: xr.Dataset) -> None:
         _note(ax, f"loss not finite\nafter iteration {int(drawn['iterations_run']):,}")
 
 
+def over_time(ax: Axes, run: xr.Dataset, history: str, look: str, colour) -> bool:
+    """Draw a history over the seconds of training, a dot at its end; return whether it has any."""
+    seconds = np.asarray(run["wall_time"], dtype=float)
+    values = np.asarray(run[history], dtype=float)
+    good = np.isfinite(values) & np.isfinite(seconds) & (seconds > 0)
+    if good.any():
+        ax.plot(seconds[good], values[good], look, color=colour, linewidth=1, alpha=0.8)
+        ax.plot(seconds[good][-1], values[good][-1], "o", color=colour, markersize=3)
+    return bool(good.any())
+
+
 def loss_lines() -> list[Line2D]:
     """What the lines of `losses` mean, for a legend."""
     return [

@@ -21,7 +21,7 @@ from double_pinn.figures.wording import scientific
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the README shows.
-SHOWN = {1: "laptop", 6: "laptop", 7: "laptop", 8: "race"}
+SHOWN = {1: "laptop", 6: "laptop", 7: "laptop", 8: "race", 9: "hour"}
 #: Cell of the race, what it is called, and the L-BFGS cell beside it.
 RACE = (
     ("race_reaction_gn", "reaction", "race_reaction_lbfgs"),

@@ -79,4 +79,6 @@ def _losses(ax: Axes, cells: dict[str, xr.Dataset]) -> None:
     ]
     ax.set(xscale="log", yscale="log", xlabel="training time (s)", ylabel="loss")
     ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
-    ax.legend(handles=handles, loc="lower left")
+    # Widened to two powers of ten: with less, labels in between lie on each other.
+    panels.share_limits([ax], "xy")
+    ax.legend(handles=handles, loc="best")

@@ -1,7 +1,6 @@
 """Figure 8: error over wall-clock time, L-BFGS beside Gauss-Newton (ours, beyond the paper)."""
 
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
@@ -56,10 +55,11 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         style.title(ax, panel, wording.equation_label(equation))
         for name, colour in style.OPTIMIZERS.items():
             if cell := cells.get(f"{equation}/{name}"):
-                _histories(ax, cell, f"{equation}/{name}", colour)
+                if empty := panels.over_time(ax, cell, _ERRORS, colour):
+                    raise DataError(
+                        f"cell '{equation}/{name}': {empty[0]} holds no error; train the cell again"
+                    )
                 notes.append((f"({panel})", cell))
-        ax.set(xscale="log", yscale="log", xlabel="training time (s)")
-        ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
         axes.append(ax)
     panels.share_limits(axes, "xy")
     for ax in axes:
@@ -71,24 +71,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
     key = page.add_subplot(grid[1, :])
     key.axis("off")
-    handles = [
-        Line2D([], [], color=colour, label=wording.optimizer_label(name))
-        for name, colour in style.OPTIMIZERS.items()
-    ]
-    handles += [
-        Line2D([], [], color="0.3", linestyle=look, label=label)
-        for label, (_, look) in _ERRORS.items()
-    ]
+    handles = panels.time_lines(_ERRORS)
     handles.append(Line2D([], [], color="0.3", marker="o", markersize=3, lw=0, label="end"))
     key.legend(handles=handles, loc="center", ncols=5)
     style.footnote(page, style.budgets(notes))
     return page
-
-
-def _histories(ax: Axes, cell: xr.Dataset, role: str, colour) -> None:
-    """Draw both errors of every seed over the seconds of training; a dot marks the end."""
-    for index in range(cell.sizes["seed"]):
-        run = cell.isel(seed=index)
-        for history, look in _ERRORS.values():
-            if not panels.over_time(ax, run, history, look, colour):
-                raise DataError(f"cell {role!r}: {history} holds no error; train the cell again")

@@ -4,12 +4,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from double_pinn.figures import panels, style, wording
 
 TITLE = "Allen-Cahn with double PINN, Gauss-Newton beside L-BFGS"
-ROLES = ("lbfgs", "gauss_newton")
+ROLES = tuple(style.OPTIMIZERS)
 EXPECTED = {
     role: {
         "equation": "allen_cahn",
@@ -66,19 +65,9 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
 def _losses(ax: Axes, cells: dict[str, xr.Dataset]) -> None:
     """Draw train and test loss of every seed over the seconds of training; a dot marks the end."""
-    handles = []
     for role, colour in style.OPTIMIZERS.items():
-        handles.append(Line2D([], [], color=colour, label=wording.optimizer_label(role)))
-        for index in range(cells[role].sizes["seed"]):
-            run = cells[role].isel(seed=index)
-            for name, look in _LOOKS.values():
-                panels.over_time(ax, run, name, look, colour)
-    handles += [
-        Line2D([], [], color="0.3", linestyle=look, label=label)
-        for label, (_, look) in _LOOKS.items()
-    ]
-    ax.set(xscale="log", yscale="log", xlabel="training time (s)", ylabel="loss")
-    ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
+        panels.over_time(ax, cells[role], _LOOKS, colour)
+    ax.set_ylabel("loss")
     # Widened to two powers of ten: with less, labels in between lie on each other.
     panels.share_limits([ax], "xy")
-    ax.legend(handles=handles, loc="best")
+    ax.legend(handles=panels.time_lines(_LOOKS), loc="best")

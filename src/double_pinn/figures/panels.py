@@ -175,15 +175,45 @@ def losses(ax: Axes, cell: xr.Dataset) -> None:
         _note(ax, f"loss not finite\nafter iteration {int(drawn['iterations_run']):,}")
 
 
-def over_time(ax: Axes, run: xr.Dataset, history: str, look: str, colour) -> bool:
-    """Draw a history over the seconds of training, a dot at its end; return whether it has any."""
-    seconds = np.asarray(run["wall_time"], dtype=float)
-    values = np.asarray(run[history], dtype=float)
-    good = np.isfinite(values) & np.isfinite(seconds) & (seconds > 0)
-    if good.any():
-        ax.plot(seconds[good], values[good], look, color=colour, linewidth=1, alpha=0.8)
-        ax.plot(seconds[good][-1], values[good][-1], "o", color=colour, markersize=3)
-    return bool(good.any())
+def over_time(ax: Axes, cell: xr.Dataset, histories: dict, colour) -> list[str]:
+    """Draw histories of every seed over the seconds of training; a dot marks the end.
+
+    Args:
+        ax: where; both its axes become logarithmic.
+        cell: an evaluation dataset.
+        histories: `(variable, line style)` of each label.
+        colour: of all lines.
+
+    Returns:
+        The variables that hold nothing to draw for one of the seeds.
+    """
+    empty = []
+    for index in range(cell.sizes["seed"]):
+        run = cell.isel(seed=index)
+        seconds = np.asarray(run["wall_time"], dtype=float)
+        for name, look in histories.values():
+            values = np.asarray(run[name], dtype=float)
+            good = np.isfinite(values) & np.isfinite(seconds) & (seconds > 0)
+            if good.any():
+                ax.plot(seconds[good], values[good], look, color=colour, linewidth=1, alpha=0.8)
+                ax.plot(seconds[good][-1], values[good][-1], "o", color=colour, markersize=3)
+            else:
+                empty.append(name)
+    ax.set(xscale="log", yscale="log", xlabel="training time (s)")
+    ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
+    return empty
+
+
+def time_lines(histories: dict) -> list[Line2D]:
+    """What the lines of `over_time` mean for both optimisers, for a legend."""
+    optimizers = [
+        Line2D([], [], color=colour, label=wording.optimizer_label(name))
+        for name, colour in style.OPTIMIZERS.items()
+    ]
+    return optimizers + [
+        Line2D([], [], color="0.3", linestyle=look, label=label)
+        for label, (_, look) in histories.items()
+    ]
 
 
 def loss_lines() -> list[Line2D]:

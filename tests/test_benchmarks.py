@@ -151,7 +151,9 @@ def test_peers_of_this_environment_train(tmp_path, monkeypatch):
     assert ready == {"ready": True}
     assert turn["iterations"] == 1
     assert turn["loss"] < first["loss"]
-    assert len(turn["evaluation_seconds"]) == 2
+    # The mean of the two, in one compiled loop.
+    assert len(turn["evaluation_seconds"]) == 1
+    assert turn["evaluation_seconds"][0] > 0
     assert end["peak_memory"] > 0
 
     peer = load_peer("optax")(case, threads=1)

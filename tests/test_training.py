@@ -204,8 +204,8 @@ def test_a_loss_that_is_not_finite_stops_training_at_its_last_finite_state(
 ):
     build = training.make_stepper
 
-    def breaking(optimizer, objective):
-        stepper = build(optimizer, objective)
+    def breaking(*args):
+        stepper = build(*args)
         limit = int(straight.evaluations[2])
 
         def step(state):

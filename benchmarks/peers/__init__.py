@@ -7,7 +7,9 @@ A peer is a class, built from a case, with
 ``advance(iterations)``
     trains and returns a :class:`Stretch`;
 ``versions``
-    name -> version of what it runs on.
+    name -> version of what it runs on;
+``evaluation_seconds(count)``
+    only of peers whose training is one compiled loop: the time of an evaluation within one.
 
 Building it does all that has to happen once before training, compilation included.
 """

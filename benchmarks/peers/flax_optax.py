@@ -17,6 +17,7 @@ from flax import nnx
 
 from benchmarks.cases import Case
 from benchmarks.peers import Stretch
+from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
 from double_pinn.networks.mlp import MLP
 from double_pinn.problems import Initial, Left, Periodic
@@ -129,10 +130,15 @@ class Peer:
         )
         self._advance = advance.lower(self._carry, jnp.int32(0)).compile()
         self._evaluate = jax.jit(jax.value_and_grad(loss))
+        self._evaluations = Evaluations(jax.value_and_grad(loss))
 
     def loss(self) -> float:
         """Return the loss at the present parameters, by one value-and-gradient evaluation."""
         return float(jax.block_until_ready(self._evaluate(self._carry[0]))[0])
+
+    def evaluation_seconds(self, count: int) -> float:
+        """Return the seconds of one evaluation, in a loop of so many."""
+        return self._evaluations.seconds(self._carry[0], count)
 
     def advance(self, iterations: int) -> Stretch:
         """Take iterations, all in one call of the compiled loop."""

@@ -8,7 +8,9 @@ import jaxlib
 
 from benchmarks.cases import Case
 from benchmarks.peers import Stretch
+from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
+from double_pinn.cores import WHOLE, compiled, core_count
 from double_pinn.settings import settings_from_dict
 from double_pinn.training import Trainer
 
@@ -21,22 +23,44 @@ class Peer:
         state: of the optimiser.
     """
 
-    def __init__(self, case: Case, *, precision: str = "fp64", threads: int, train: bool = True):
-        """Compile; without ``train``, only what an evaluation needs."""
-        configure_jax("cpu", threads, x64=precision == "fp64")
-        self.trainer = Trainer(settings_from_dict({**case.settings, "precision": precision}))
+    def __init__(
+        self,
+        case: Case,
+        *,
+        precision: str = "fp64",
+        threads: int,
+        train: bool = True,
+        deal: bool = True,
+    ):
+        """Compile; without ``train``, only what an evaluation needs.
+
+        With ``deal`` the points are dealt out over the cores, as the command line does.
+        """
+        settings = settings_from_dict({**case.settings, "precision": precision})
+        cores = core_count(settings.optimizer, threads) if deal else 1
+        configure_jax("cpu", threads, x64=precision == "fp64", cores=cores)
+        self.trainer = Trainer(settings)
         self._parameters = jnp.asarray(case.flat, self.trainer.network.dtype)
         self.versions = {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
         self.state = None
         if train:
             self.state = self.trainer.init(jnp.copy(self._parameters))
             self.state, _, _ = jax.block_until_ready(self.trainer.advance(self.state, 0))
-        self._evaluate = jax.jit(jax.value_and_grad(self.trainer.objective))
+        evaluate = jax.value_and_grad(self.trainer.objective)
+        self._evaluate = compiled(evaluate, cores, WHOLE, WHOLE)
+        self._evaluations = Evaluations(evaluate, lambda f: compiled(f, cores, WHOLE, WHOLE))
+
+    @property
+    def _at(self):
+        return self._parameters if self.state is None else self.state.parameters
 
     def loss(self) -> float:
         """Return the loss at the present parameters, by one value-and-gradient evaluation."""
-        at = self._parameters if self.state is None else self.state.parameters
-        return float(jax.block_until_ready(self._evaluate(at))[0])
+        return float(jax.block_until_ready(self._evaluate(self._at))[0])
+
+    def evaluation_seconds(self, count: int) -> float:
+        """Return the seconds of one evaluation, in a loop of so many."""
+        return self._evaluations.seconds(self._at, count)
 
     def advance(self, iterations: int) -> Stretch:
         """Take iterations, all in one call of the compiled loop.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from benchmarks.cases import Case
 from benchmarks.peers import Stretch
 from benchmarks.peers.project import Peer as Project
+from double_pinn.cores import WHOLE, compiled
 
 
 class Peer:
@@ -19,18 +20,22 @@ class Peer:
 
     def __init__(self, case: Case, *, threads: int, seeds: int):
         """Compile the loop of iterations of all seeds."""
-        project = Project(case, threads=threads, train=False)
+        # Points are dealt out for one seed alone, as the command line does.
+        alone = seeds == 1
+        project = Project(case, threads=threads, train=False, deal=alone)
         self.versions, self._seeds = project.versions, seeds
         trainer = project.trainer
+        (init, step, spread), cores = trainer.stepper, trainer.cores
         starts = [trainer.network.init(seed) for seed in range(seeds)]
-        self._evaluate = jax.jit(trainer.objective)
+        self._evaluate = compiled(trainer.objective, cores, WHOLE, WHOLE)
         # One seed has no axis of seeds: `vmap` would slow its products down.
-        alone = seeds == 1
         start = starts[0] if alone else jnp.stack(starts)
-        init, step = trainer.stepper if alone else map(jax.vmap, trainer.stepper)
-        self.states = jax.jit(init)(start)
-        self._advance = jax.jit(
+        if not alone:
+            init, step = jax.vmap(init), jax.vmap(step)
+        self.states = compiled(init, cores, WHOLE, spread)(start)
+        self._advance = compiled(
             lambda states, count: jax.lax.fori_loop(0, count, lambda _, s: step(s), states),
+            *(cores, (spread, WHOLE), spread),
             donate_argnums=0,
         )
         self.states = jax.block_until_ready(self._advance(self.states, 0))

@@ -14,6 +14,8 @@ from pathlib import Path
 from double_pinn import __version__
 from double_pinn.errors import DeviceError, UserError
 
+_FOR_EVER = 10**9  # seconds
+
 
 def _role_and_path(text: str) -> tuple[str, Path]:
     role, separator, path = text.partition("=")
@@ -44,27 +46,46 @@ def _seconds(text: str) -> float:
     return value
 
 
-def configure_jax(device: str, threads: int | None, x64: bool):
+def available_cores(threads: int | None) -> int:
+    """Return how many cores to use: those asked for, or all that this process may use."""
+    if threads:
+        return threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
+def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
     """Choose device, threads and precision before JAX starts.
 
     Args:
         device: ``cpu`` or ``gpu``.
         threads: cores for XLA's CPU backend; ``None``: all.
         x64: whether FP64 is enabled.
+        cores: over which the run is dealt out (see :mod:`double_pinn.cores`): on a CPU so many
+            devices of one thread each, instead of one device with ``threads``.
 
     Raises:
         DeviceError: if a GPU is asked for where JAX finds none.
     """
+    flags = []
+    if device == "cpu" and cores > 1:
+        threads = cores
+        # Cores wait for each other, and a suspended process must not be ended for that.
+        flags = [f"--xla_cpu_collective_call_terminate_timeout_seconds={_FOR_EVER}"]
     if device == "cpu" and threads:
         os.environ["NPROC"] = str(threads)
-        if threads == 1:
-            flags = os.environ.get("XLA_FLAGS", "")
-            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+        if threads == 1 or cores > 1:
+            flags.append("--xla_cpu_multi_thread_eigen=false")
+    if flags:
+        os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip()
     import jax
 
     # The settings' room has imported JAX by now, so the variable JAX_PLATFORMS would come too late.
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda")
     jax.config.update("jax_enable_x64", x64)
+    if device == "cpu" and cores > 1:
+        jax.config.update("jax_num_cpu_devices", cores)
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # without any GPU plugin: an assertion
@@ -94,7 +115,11 @@ def _train(args):
     from double_pinn.settings import load_settings
 
     settings = load_settings(args.settings)
-    configure_jax(args.device, args.threads, x64=settings.precision == "fp64")
+    from double_pinn.cores import core_count
+
+    available = available_cores(args.threads) if args.device == "cpu" else 1
+    cores = core_count(settings.optimizer, available)
+    configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
     from double_pinn import store, training
     from double_pinn.progress import Progress
 
@@ -104,6 +129,12 @@ def _train(args):
         log=args.log,
         interval=args.progress_seconds,
     )
+    if cores < available and settings.optimizer.name == "lbfgs":
+        vectors = 2 * settings.optimizer.memory
+        progress.say(
+            f"uses {cores} of {available} cores, which is what divides the {vectors} vectors of "
+            "the history (twice optimizer.memory)"
+        )
     try:
         dataset = training.train(
             settings,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from double_pinn.cores import summed
 from double_pinn.networks.mlp import FlatMLP
 from double_pinn.points import PointSets
 from double_pinn.problems import Problem
@@ -12,8 +13,10 @@ from double_pinn.residuals import RowSystem
 from double_pinn.settings import Regularizer
 
 
-def row_system(problem: Problem, points: PointSets, dtype, regularizer: Regularizer) -> RowSystem:
-    """Return the rows that a regulariser asks for.
+def row_system(
+    problem: Problem, points: PointSets, dtype, regularizer: Regularizer, cores: int = 1
+) -> RowSystem:
+    """Return the rows that a regulariser asks for, dealt out over cores.
 
     ``double`` derives every residual along its set (Eq. 4); ``gpinn``, the gradient penalty of the
     literature, derives the equation's residual only; the others derive nothing.
@@ -25,6 +28,7 @@ def row_system(problem: Problem, points: PointSets, dtype, regularizer: Regulari
         dtype,
         equation_weight=weight if regularizer.name in ("double", "gpinn") else 0.0,
         condition_weight=weight if regularizer.name == "double" else 0.0,
+        cores=cores,
     )
 
 
@@ -44,8 +48,9 @@ class Objective:
 
     def __call__(self, parameters) -> jax.Array:
         """Return the objective, a scalar, from parameters of shape (network.size,)."""
-        layers = self.network.layers(parameters)
-        return self.system.weighted_square(layers) + self.weight_penalty(layers)
+        layers = self.network.layers
+        rows = summed(lambda p: self.system.weighted_square(layers(p)), self.system.cores)
+        return rows(parameters) + self.weight_penalty(layers(parameters))
 
     def weight_penalty(self, layers) -> jax.Array:
         """Return the L² or L¹ penalty, zero for the other regularisers."""

@@ -22,6 +22,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 from double_pinn import derivatives as d
+from double_pinn.cores import own_share, total
 from double_pinn.points import PointSets
 from double_pinn.problems import Initial, Left, Periodic, Problem
 
@@ -29,8 +30,10 @@ X, T = 0, 1
 _AXIS_NAMES = {None: "", X: "_x", T: "_t"}
 EQUATION = "equation"
 
-# Points times channels, for each core, of a block that stays in cache through all layers.
+# Points times channels, for each core, of a block that stays in cache through all layers; and of
+# one where every core has blocks of its own.
 _BLOCK_COLUMNS = 450
+_OWN_BLOCK_COLUMNS = 350
 
 
 class Field:
@@ -328,14 +331,20 @@ class PointSet:
         take = np.where(take >= 0, take, n - 1)
         return [(x[take], t[take]) for x, t in self.places], counts
 
-    def weighted_square(self, layers, box, weights):
-        """Return Σ weight · mean(row²), block by block of points.
+    def _share(self, columns: float, cores: int):
+        """Return what :meth:`cut` returns for this core's share of the points."""
+        places, counts = self.cut(columns, cores)
+        own = lambda a: own_share(a, cores)  # noqa: E731
+        return [(own(x), own(t)) for x, t in places], own(counts)
+
+    def weighted_square(self, layers, box, weights, cores: int = 1):
+        """Return Σ weight · mean(row²), block by block of points, or this core's share of it.
 
         A block's channels stay in cache from the first layer to the gradient, which is taken
         together with the value: a backward pass over all points would find them in memory only.
         """
         n = self.places[0][0].size
-        places, counts = self.cut(_block_columns())
+        places, counts = self._share(_block_columns(cores), cores)
 
         def square(layers, places, counts):
             rows = self.rows(layers, box, places)
@@ -345,7 +354,7 @@ class PointSet:
             return square(layers, [(x[0], t[0]) for x, t in places], counts[0])
 
         @jax.custom_vjp
-        def total(layers):
+        def all_blocks(layers):
             return with_gradient(layers)[0]
 
         def with_gradient(layers):
@@ -355,16 +364,24 @@ class PointSet:
             start = (jnp.zeros((), counts.dtype), jax.tree.map(jnp.zeros_like, layers))
             return jax.lax.scan(add, start, (places, counts))[0]
 
-        total.defvjp(
+        all_blocks.defvjp(
             with_gradient, lambda gradient, g: (jax.tree.map(lambda leaf: g * leaf, gradient),)
         )
-        return total(layers)
+        return all_blocks(layers)
+
+    def mean_square_shares(self, layers, box, cores: int) -> list:
+        """Return this core's share of each block's mean square."""
+        places, counts = self._share(math.inf, cores)
+        rows = self.rows(layers, box, [(x[0], t[0]) for x, t in places])
+        return [jnp.vdot(row * counts[0], row) / self.places[0][0].size for row in rows]
 
 
-def _block_columns() -> float:
+def _block_columns(cores: int = 1) -> float:
     """Return points times channels of a block: what the cores' caches hold, on a GPU all."""
     if jax.default_backend() != "cpu":
         return math.inf
+    if cores > 1:
+        return _OWN_BLOCK_COLUMNS
     # XLA has a thread for each core that this variable (see cli.configure_jax) leaves it.
     cores = os.environ.get("NPROC") or os.cpu_count() or 1
     return _BLOCK_COLUMNS * int(cores)
@@ -385,6 +402,7 @@ class RowSystem:
         *,
         equation_weight: float = 0.0,
         condition_weight: float = 0.0,
+        cores: int = 1,
     ):
         """Plan the rows.
 
@@ -394,8 +412,9 @@ class RowSystem:
             dtype: of the rows.
             equation_weight: weight of the derived rows of the equation; 0: there are none.
             condition_weight: the same for the derived rows of the conditions.
+            cores: over which the points are dealt out, see :mod:`double_pinn.cores`.
         """
-        self.problem, self.dtype = problem, jnp.dtype(dtype)
+        self.problem, self.dtype, self.cores = problem, jnp.dtype(dtype), cores
         cast = lambda a: np.asarray(a, self.dtype)  # noqa: E731
         x, t, x_edge, t_edge = map(cast, (points.x, points.t, points.x_edge, points.t_edge))
         (x0, x1), (t0, _) = problem.x_range, problem.t_range
@@ -456,16 +475,26 @@ class RowSystem:
     def weighted_square(self, layers) -> jax.Array:
         """Return Σ weight · mean(row²) over all blocks (Eqs. 2-4), a scalar; fast to differentiate.
 
-        Reverse mode only, once: use :meth:`rows` for anything else.
+        Reverse mode only, once: use :meth:`rows` for anything else. Of several cores, each returns
+        the share of its points.
         """
         return sum(
-            point_set.weighted_square(layers, self.box, [block.weight for block in blocks])
+            point_set.weighted_square(
+                layers, self.box, [block.weight for block in blocks], self.cores
+            )
             for point_set, blocks in self.sets
         )
 
     def mean_squares(self, layers) -> jax.Array:
         """Return the mean square of every block, shape (len(blocks),), without weights."""
-        return jnp.stack([jnp.mean(row * row) for row in self.rows(layers)])
+        if self.cores == 1:
+            return jnp.stack([jnp.mean(row * row) for row in self.rows(layers)])
+        shares = [
+            share
+            for point_set, _ in self.sets
+            for share in point_set.mean_square_shares(layers, self.box, self.cores)
+        ]
+        return total(jnp.stack(shares), self.cores)
 
 
 def _condition_line(condition) -> _Line:

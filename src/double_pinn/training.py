@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from double_pinn.checkpoints import CheckpointFolder, code_digest
+from double_pinn.cores import WHOLE, compiled, core_count
 from double_pinn.derivatives import VALUE, make_plan, network_channels, partial
 from double_pinn.errors import DataError
 from double_pinn.losses import Objective, loss_terms, row_system
@@ -25,13 +26,21 @@ from double_pinn.networks.mlp import FlatMLP
 from double_pinn.optimizers import FIRST_ORDER, StepState, make_stepper
 from double_pinn.points import test_points, training_points
 from double_pinn.progress import Progress
-from double_pinn.residuals import RowSystem
 from double_pinn.settings import Regularizer, RunSettings
 
 DTYPES = {"fp32": np.float32, "fp64": np.float64}
 
 # Modules that decide the numbers, beside the network's, the optimisers' and the equation's.
-_NUMERICS = ("derivatives", "gram", "losses", "points", "residuals", "settings", "training")
+_NUMERICS = (
+    "cores",
+    "derivatives",
+    "gram",
+    "losses",
+    "points",
+    "residuals",
+    "settings",
+    "training",
+)
 
 # Stretches of compiled iterations aim at this many seconds: short enough to answer a signal.
 _STRETCH_SECONDS = 2.0
@@ -107,23 +116,29 @@ class Trainer:
         if jax.dtypes.canonicalize_dtype(dtype) != dtype:
             raise RuntimeError("FP64 needs jax_enable_x64; the command line sets it")
         problem, plain = settings.problem, Regularizer()
+        available = jax.device_count() if jax.default_backend() == "cpu" else 1
+        self.cores = cores = core_count(settings.optimizer, available)
         self.network = FlatMLP(settings.network.hidden_layers, settings.network.width, dtype)
         train = training_points(settings.points, problem)
         test = test_points(settings.test_points, problem)
         self.objective = Objective(
             self.network,
-            row_system(problem, train, dtype, settings.regularizer),
+            row_system(problem, train, dtype, settings.regularizer, cores),
             settings.regularizer,
         )
-        self.stepper = make_stepper(settings.optimizer, self.objective)
-        systems = (RowSystem(problem, train, dtype), row_system(problem, test, dtype, plain))
+        self.stepper = make_stepper(settings.optimizer, self.objective, cores)
+        systems = [row_system(problem, points, dtype, plain, cores) for points in (train, test)]
         self.terms = systems[0].terms
-        self.losses = jax.jit(
-            lambda p: tuple(loss_terms(self.network, system, p) for system in systems)
+        self.losses = compiled(
+            lambda p: tuple(loss_terms(self.network, system, p) for system in systems),
+            *(cores, WHOLE, WHOLE),
         )
         self.errors = self._errors() if problem.exact else None
-        self.init = jax.jit(self.stepper.init)
-        self.advance = jax.jit(self._advance, donate_argnums=0)
+        spread = self.stepper.spread
+        self.init = compiled(self.stepper.init, cores, WHOLE, spread)
+        self.advance = compiled(
+            *(self._advance, cores, (spread, WHOLE), (spread, WHOLE, WHOLE)), donate_argnums=0
+        )
 
     def _errors(self):
         """Return a function of the parameters: rMAE and rRMSE on a 101 × 101 grid.

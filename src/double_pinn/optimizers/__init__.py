@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from double_pinn.cores import WHOLE
 from double_pinn.errors import SettingsError
 from double_pinn.gram import RowGram
 from double_pinn.losses import Objective
 from double_pinn.optimizers.gauss_newton import first_damping, gauss_newton_step
-from double_pinn.optimizers.lbfgs import lbfgs
+from double_pinn.optimizers.lbfgs import SPREAD, lbfgs
 from double_pinn.settings import Optimizer
 
 FIRST_ORDER, SECOND_ORDER = 0, 1
@@ -45,14 +46,21 @@ class Stepper(NamedTuple):
     Attributes:
         init: ``init(parameters) -> StepState``.
         step: ``step(StepState) -> StepState``, traceable.
+        spread: how the state is spread over several cores.
     """
 
     init: Callable
     step: Callable
+    spread: Any = WHOLE
 
 
-def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
+def make_stepper(optimizer: Optimizer, objective: Objective, cores: int = 1) -> Stepper:
     """Return the optimiser that the settings name, bound to an objective.
+
+    Args:
+        optimizer: the settings.
+        objective: what to minimise.
+        cores: over which L-BFGS deals its history out, see :mod:`double_pinn.cores`.
 
     Raises:
         SettingsError: if ``gauss_newton`` is asked to minimise what is not a sum of squared rows.
@@ -63,7 +71,7 @@ def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
             max_linesearch_steps=most, initial_guess_strategy="one"
         )
         return optax_stepper(optax.lbfgs(memory_size=memory, linesearch=search), objective)
-    first = optax_stepper(lbfgs(memory, most), objective)
+    first = optax_stepper(lbfgs(memory, most, cores=cores), objective, (SPREAD, WHOLE, WHOLE))
     if optimizer.name == "lbfgs":
         return first
     if objective.regularizer.name in ("l1", "l2"):
@@ -74,8 +82,14 @@ def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
     return _gauss_newton_stepper(optimizer, objective, first)
 
 
-def optax_stepper(transformation, objective) -> Stepper:
-    """Bind an Optax transformation that ends in a zoom line search to an objective."""
+def optax_stepper(transformation, objective, spread=WHOLE) -> Stepper:
+    """Bind an Optax transformation that ends in a zoom line search to an objective.
+
+    Args:
+        transformation: the optimiser.
+        objective: what it minimises.
+        spread: how the transformation's state is spread over several cores.
+    """
     value_and_grad = jax.value_and_grad(objective)
 
     def init(parameters):
@@ -112,7 +126,8 @@ def optax_stepper(transformation, objective) -> Stepper:
             inner=inner,
         )
 
-    return Stepper(init, step)
+    # All but the transformation's own state is on every core.
+    return Stepper(init, step, StepState(*[WHOLE] * 6, inner=spread))
 
 
 class GaussNewtonState(NamedTuple):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.linalg import solve_triangular
 
+from double_pinn.cores import AXIS, SHARES, WHOLE, all_shares, own_share, total
 from double_pinn.optimizers.linesearch import scale_by_zoom
 
 
@@ -25,7 +26,8 @@ class ScaleByCompactLBFGSState(NamedTuple):
         params: parameters at the last update, shape (n,).
         updates: gradient at the last update, shape (n,).
         pairs: rows 0..m-1 hold s (parameter differences), rows m..2m-1 hold y (gradient
-            differences), a ring buffer each, shape (2m, n).
+            differences), a ring buffer each, shape (2m, n); of several cores each has a share of
+            the rows.
         used: whether a slot holds a pair that counts, shape (m,).
         s_dot_y: sᵢᵀyⱼ by slot, valid where i is not younger than j, shape (m, m).
         y_dot_y: yᵢᵀyⱼ by slot, shape (m, m).
@@ -46,8 +48,25 @@ class ScaleByCompactLBFGSState(NamedTuple):
     skipped: jax.Array
 
 
+# How the state is spread over several cores.
+SPREAD = ScaleByCompactLBFGSState(*[WHOLE] * len(ScaleByCompactLBFGSState._fields))._replace(
+    pairs=SHARES
+)
+
+
+def _store(pairs, rows, vectors, cores: int):
+    """Write vectors to rows of the pairs, each on the core whose share has the row."""
+    if cores == 1:
+        return pairs.at[rows[0]].set(vectors[0]).at[rows[1]].set(vectors[1])
+    first = jax.lax.axis_index(AXIS) * len(pairs)
+    for row, vector in zip(rows, vectors, strict=True):
+        at = jnp.clip(row - first, 0, len(pairs) - 1)
+        pairs = pairs.at[at].set(jnp.where(at == row - first, vector, pairs[at]))
+    return pairs
+
+
 def scale_by_compact_lbfgs(
-    memory_size: int = 100, curvature_tolerance: float | None = None
+    memory_size: int = 100, curvature_tolerance: float | None = None, cores: int = 1
 ) -> optax.GradientTransformation:
     """Scale a gradient by the L-BFGS approximation of the inverse Hessian.
 
@@ -62,12 +81,17 @@ def scale_by_compact_lbfgs(
         memory_size: number m of pairs.
         curvature_tolerance: least cosine of the angle between s and y; default: ten times the
             machine epsilon.
+        cores: over which the pairs are dealt out; more than one: inside
+            :func:`double_pinn.cores.compiled` only.
 
     Raises:
-        ValueError: if ``memory_size`` is not positive, or the parameters are not one vector.
+        ValueError: if ``memory_size`` is not positive, if the cores do not divide its double, or
+            if the parameters are not one vector.
     """
     if memory_size < 1:
         raise ValueError("memory_size must be >= 1")
+    if 2 * memory_size % cores:
+        raise ValueError(f"{cores} cores do not share {2 * memory_size} vectors equally")
     m = memory_size
 
     def init_fn(params):
@@ -78,7 +102,7 @@ def scale_by_compact_lbfgs(
             count=jnp.zeros((), jnp.int32),
             params=jnp.zeros_like(params),
             updates=jnp.zeros_like(params),
-            pairs=jnp.zeros((2 * m, params.size), params.dtype),
+            pairs=jnp.zeros((2 * m // cores, params.size), params.dtype),
             used=jnp.zeros(m, bool),
             s_dot_y=matrix,
             y_dot_y=matrix,
@@ -98,9 +122,9 @@ def scale_by_compact_lbfgs(
         good = ~fresh & (sy > tolerance * jnp.sqrt(ss) * jnp.sqrt(yy))
 
         slot = (state.count - 1) % m
-        pairs = state.pairs.at[slot].set(s).at[m + slot].set(y)
+        pairs = _store(state.pairs, (slot, m + slot), (s, y), cores)
         used = (state.used & ~fresh).at[slot].set(good)
-        pairs_g = pairs @ g
+        pairs_g = all_shares(pairs @ g, cores)
         if g.dtype == jnp.float64:
             # y is a difference of gradients, so its products are differences too: the pairs are
             # read once for all products, and once for the direction.
@@ -111,7 +135,7 @@ def scale_by_compact_lbfgs(
             )
         else:
             # In FP32 the difference loses what tells a good direction from a poor one.
-            pairs_y = pairs @ y
+            pairs_y = all_shares(pairs @ y, cores)
         s_dot_y = state.s_dot_y.at[:, slot].set(pairs_y[:m])
         y_dot_y = state.y_dot_y.at[slot, :].set(pairs_y[m:]).at[:, slot].set(pairs_y[m:])
 
@@ -132,7 +156,7 @@ def scale_by_compact_lbfgs(
         middle = jnp.diagonal(R) * p + scale * (gram @ p - y_g)
         q = jnp.where(counts, solve_triangular(R, middle, trans=1), 0)
         by_slot = jnp.zeros((2, m), g.dtype).at[:, order].set(jnp.stack([q, -scale * p]))
-        direction = scale * g + by_slot.reshape(-1) @ pairs
+        direction = scale * g + total(own_share(by_slot.reshape(-1), cores) @ pairs, cores)
         direction = jnp.where(direction @ g > 0, direction, scale * g)
 
         new_state = ScaleByCompactLBFGSState(
@@ -156,6 +180,7 @@ def lbfgs(
     memory_size: int = 100,
     max_linesearch_steps: int = 20,
     curvature_tolerance: float | None = None,
+    cores: int = 1,
 ) -> optax.GradientTransformationExtraArgs:
     """Compact L-BFGS with a zoom line search: a drop-in for ``optax.lbfgs``.
 
@@ -163,9 +188,10 @@ def lbfgs(
         memory_size: number of pairs kept.
         max_linesearch_steps: evaluations a line search may take.
         curvature_tolerance: see :func:`scale_by_compact_lbfgs`.
+        cores: see :func:`scale_by_compact_lbfgs`.
     """
     return optax.chain(
-        scale_by_compact_lbfgs(memory_size, curvature_tolerance),
+        scale_by_compact_lbfgs(memory_size, curvature_tolerance, cores),
         optax.scale(-1.0),
         scale_by_zoom(max_linesearch_steps),
     )

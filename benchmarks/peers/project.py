@@ -47,8 +47,9 @@ class Peer:
             self.state = self.trainer.init(jnp.copy(self._parameters))
             self.state, _, _ = jax.block_until_ready(self.trainer.advance(self.state, 0))
         evaluate = jax.value_and_grad(self.trainer.objective)
-        self._evaluate = compiled(evaluate, cores, WHOLE, WHOLE)
-        self._evaluations = Evaluations(evaluate, lambda f: compiled(f, cores, WHOLE, WHOLE))
+        on_all_cores = lambda f: compiled(f, cores, WHOLE, WHOLE)  # noqa: E731
+        self._evaluate = on_all_cores(evaluate)
+        self._evaluations = Evaluations(evaluate, on_all_cores)
 
     @property
     def _at(self):

@@ -3,6 +3,7 @@
 
 # All optimisers: the module that chooses among them imports every one.
 TRAIN_MODULES = [
+    "cores",
     "derivatives",
     "gram",
     "losses",

@@ -487,8 +487,6 @@ class RowSystem:
 
     def mean_squares(self, layers) -> jax.Array:
         """Return the mean square of every block, shape (len(blocks),), without weights."""
-        if self.cores == 1:
-            return jnp.stack([jnp.mean(row * row) for row in self.rows(layers)])
         shares = [
             share
             for point_set, _ in self.sets

@@ -126,7 +126,7 @@ class Trainer:
             row_system(problem, train, dtype, settings.regularizer, cores),
             settings.regularizer,
         )
-        self.stepper = make_stepper(settings.optimizer, self.objective, cores)
+        self.stepper = make_stepper(settings.optimizer, self.objective)
         systems = [row_system(problem, points, dtype, plain, cores) for points in (train, test)]
         self.terms = systems[0].terms
         self.losses = compiled(
@@ -426,6 +426,7 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, at: Progression) 
             "stop_reason": at.stop_reason,
             "n_collocation": settings.collocation_count,
             "device": jax.devices()[0].device_kind,
+            "cores": trainer.cores,
             "settings": settings.to_json(),
         },
     )

@@ -54,13 +54,13 @@ class Stepper(NamedTuple):
     spread: Any = WHOLE
 
 
-def make_stepper(optimizer: Optimizer, objective: Objective, cores: int = 1) -> Stepper:
+def make_stepper(optimizer: Optimizer, objective: Objective) -> Stepper:
     """Return the optimiser that the settings name, bound to an objective.
 
     Args:
         optimizer: the settings.
-        objective: what to minimise.
-        cores: over which L-BFGS deals its history out, see :mod:`double_pinn.cores`.
+        objective: what to minimise; L-BFGS deals its history out over the cores that share its
+            points (see :mod:`double_pinn.cores`).
 
     Raises:
         SettingsError: if ``gauss_newton`` is asked to minimise what is not a sum of squared rows.
@@ -71,7 +71,8 @@ def make_stepper(optimizer: Optimizer, objective: Objective, cores: int = 1) -> 
             max_linesearch_steps=most, initial_guess_strategy="one"
         )
         return optax_stepper(optax.lbfgs(memory_size=memory, linesearch=search), objective)
-    first = optax_stepper(lbfgs(memory, most, cores=cores), objective, (SPREAD, WHOLE, WHOLE))
+    compact = lbfgs(memory, most, cores=objective.system.cores)
+    first = optax_stepper(compact, objective, (SPREAD, WHOLE, WHOLE))
     if optimizer.name == "lbfgs":
         return first
     if objective.regularizer.name in ("l1", "l2"):

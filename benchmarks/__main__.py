@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--equations", choices=EQUATIONS, default=EQUATIONS, **choice)
     parser.add_argument("--cases", choices=LOSSES, default=LOSSES, **choice)
     parser.add_argument("--peers", choices=PEERS, default=list(PEERS), **choice)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of training for each peer")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of training for each peer")
     parser.add_argument("--cores", type=int, help="to use (default: all that there are)")
     parser.add_argument(
         "--quick", action="store_true", help="reaction only, 2 s: to see that everything runs"

@@ -1,5 +1,7 @@
 """Compact L-BFGS: Optax's iterates, the inverse Hessian of the textbook, and the guards."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +42,18 @@ def both_paths(objective, start, memory, iterations=ITERATIONS):
         return path("lbfgs"), path("optax_lbfgs")
 
     return [[np.asarray(a) for a in path] for path in run(start)]
+
+
+class OnOneCore:
+    """A function of the parameters as an objective without rows."""
+
+    system = SimpleNamespace(cores=1)
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, parameters):
+        return self._function(parameters)
 
 
 def agree(ours, theirs, rel):
@@ -95,7 +109,7 @@ HESSIAN = np.diag(np.logspace(0, 3, 12))
     ids=["Rosenbrock", "quadratic"],
 )
 def test_optaxs_iterates_on_classics(function, start, memory, iterations):
-    ours, theirs = both_paths(function, jnp.asarray(start), memory, iterations)
+    ours, theirs = both_paths(OnOneCore(function), jnp.asarray(start), memory, iterations)
     agree(ours, theirs, 1e-6)
 
 
@@ -171,7 +185,7 @@ def test_a_tiny_loss_is_minimised_like_a_large_one():
     """Curvatures are about 1e-10 here: an absolute guard would refuse them all."""
 
     def run(scale):
-        objective = lambda p: scale * rosenbrock(p)  # noqa: E731
+        objective = OnOneCore(lambda p: scale * rosenbrock(p))
         stepper = make_stepper(Optimizer("lbfgs", memory=10), objective)
         start = jnp.full(6, -0.5)
         state = jax.jit(lambda s: jax.lax.fori_loop(0, 120, lambda _, s: stepper.step(s), s))(

@@ -4,6 +4,9 @@ import copy
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from double_pinn.errors import DataError
 from double_pinn.settings import settings_from_dict
 from double_pinn.store import write_dataset
 
+ROOT = Path(__file__).parents[1]
 CELLS = ("convection_none_fp32", "wave_double_fp64")
 
 
@@ -318,3 +322,37 @@ def test_the_command_line_prints_the_table(trained, fresh, tmp_path, capsys):
     assert "Missing cells: reaction_double_fp64" in out
     assert cli.main(["restore", "--archive", "none", "--results", str(fresh.path)]) == 2
     assert "none/manifest.json" in capsys.readouterr().err
+
+
+def test_a_run_says_by_which_code_it_was_trained(settings_file, tmp_path):
+    """From training to the word of `restore`, with a package whose code changes in between."""
+    package = tmp_path / "src" / "double_pinn"
+    shutil.copytree(ROOT / "src" / "double_pinn", package)
+
+    def command(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "double_pinn.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(package.parent)},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    settings = settings_file(stopping__max_iterations=1, network__hidden_layers=1)
+    old, new, archive = (tmp_path / name for name in ("old", "new", "archive"))
+    for results in (old, new):
+        (results / "settings" / "train").mkdir(parents=True)
+        shutil.copy(settings, results / "settings" / "train" / "tiny.json")
+    run = old / "runs" / "tiny" / "seed0.nc"
+    command("train", "--settings", settings, "--seed", 0, "--output", run, "--threads", 1)
+    command("pack", "--results", old, "--archive", archive)
+    restore_it = ("restore", "--archive", archive, "--results", new)
+    assert "other code" not in command(*restore_it)
+    with open(package / "losses.py", "a") as file:
+        file.write("\n\n# A comment computes nothing.\n")
+    assert "other code" not in command(*restore_it)
+    with open(package / "losses.py", "a") as file:
+        file.write("EXTRA = 1.0\n")
+    assert "Trained by other code: what decides the numbers of tiny" in command(*restore_it)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from double_pinn import checkpoints
-from double_pinn.checkpoints import CheckpointFolder, code_digest
+from double_pinn.checkpoints import CheckpointFolder
 from double_pinn.errors import DataError
 
 IDENTITY = {"seed": 0, "points": {"nx": 3, "nt": 4}}
@@ -258,14 +258,3 @@ def test_a_file_system_without_locks_is_said(folder, monkeypatch):
     monkeypatch.setattr(checkpoints.fcntl, "flock", fail)
     with folder as opened:
         assert "cannot be locked (Function not implemented)" in opened.warning
-
-
-def test_code_digests_ignore_words_and_notice_deeds(tmp_path):
-    def digest(text):
-        (tmp_path / "a.py").write_text(text)
-        return code_digest([tmp_path / "a.py"])
-
-    first = digest("def f(x):\n    return x + 1\n")
-    assert first == digest('"""Doc."""\n\n\ndef f(x):\n    """Add."""\n    return x + 1  # one\n')
-    assert first != digest("def f(x):\n    return x + 2\n")
-    assert first != digest("def f(x):\n    return 'x + 1'\n")

@@ -183,3 +183,15 @@ def test_train_in_single_precision(settings_file, tmp_path):
     assert dataset.attrs["precision"] == "fp32"
     assert dataset.attrs["title"] == "Training run: tiny, seed 0"
     assert float(dataset.objective[-1]) < float(dataset.objective[0])
+
+
+def test_a_seed_has_32_bits(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--settings", "s", "--output", "o", "--seed", str(2**32)])
+    assert "4294967295 is the largest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("points", "cores"), [(10, 1), (456, 7), (4396, 64)])
+def test_few_points_are_not_dealt_out_over_many_cores(monkeypatch, points, cores):
+    monkeypatch.setattr(cli, "available_cores", lambda threads: 64)
+    assert cli.sensible_cores(points) == cores

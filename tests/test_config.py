@@ -206,6 +206,11 @@ def test_a_missing_section_is_named(path):
         (("seeds",), [], "seeds"),
         (("seeds",), [0, 0], "seeds"),
         (("seeds",), [-1], "seeds.0"),
+        (("seeds",), [2**32], "seeds.0"),
+        (("stopping", "tolerance"), float("nan"), "stopping.tolerance"),
+        (("regularizers", "double"), float("inf"), "regularizers.double"),
+        (("equations", "wave", "beta"), float("nan"), "equations.wave.beta"),
+        (("optimizers", "gauss_newton", "switch_loss"), float("nan"), "gauss_newton.switch_loss"),
         (("device",), "tpu", "device"),
         (("scale",), "Laptop!", "scale"),
         (("equations", "burgers"), {"nu": 1.0}, "equations.burgers"),
@@ -249,6 +254,8 @@ def load_table(tmp_path, change):
         ("edge", ""),
         ("optimizer", "adam"),
         ("used_in", "figure1"),
+        ("used_in", "table2:wave/double_pinn"),
+        ("used_in", "figure2:none"),
         ("scales", ""),
         ("colour", "red"),
     ],
@@ -261,6 +268,24 @@ def test_a_bad_row_is_refused_by_line_and_column(tmp_path, column, value):
 
     with pytest.raises(WorkflowError, match=rf"experiments\.csv, line [23] .*: {column}: "):
         load_table(tmp_path, change)
+
+
+@pytest.mark.parametrize("weight", ["nan", "inf"])
+def test_a_weight_that_is_not_finite_is_not_the_default(tmp_path, weight):
+    def change(rows):
+        rows[1]["weight"] = weight  # of double PINN
+
+    with pytest.raises(WorkflowError, match=rf"line 3 .*: weight: {weight} is not finite"):
+        load_table(tmp_path, change)
+
+
+def test_a_value_too_many_is_refused_by_line(tmp_path):
+    text = (ROOT / "config" / "experiments.csv").read_text().splitlines()
+    text[2] += ",extra"
+    path = tmp_path / "experiments.csv"
+    path.write_text("\n".join(text))
+    with pytest.raises(WorkflowError, match=r"line 3 \(convection_.*\): more values than columns"):
+        load({**CONFIGS["laptop"], "experiments": str(path)})
 
 
 def test_a_role_is_played_by_one_cell(tmp_path):

@@ -99,6 +99,7 @@ def test_parts_are_all_the_rows_each_once():
         (700, 300, 999, 2),
         (12288, 600, 4000, 4),
         (100, 900, 200, 1),
+        (700, 300, 1, 700),
     ],
 )
 def test_how_many_parts(equation_rows, condition_rows, most, parts):

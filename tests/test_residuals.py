@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from double_pinn import derivatives as d
+from double_pinn.errors import SettingsError
 from double_pinn.losses import row_system
 from double_pinn.networks.mlp import FlatMLP
 from double_pinn.points import PointSets, training_points
@@ -352,3 +353,65 @@ def test_a_new_equation_is_one_class():
         "flux",
         "flux_t",
     ]
+
+
+class Conditioned(Problem):
+    """Of any conditions."""
+
+    name = "conditioned"
+    given = ()
+
+    def residual(self, u, x, t):
+        return u.t - u.xx
+
+    @property
+    def conditions(self):
+        return self.given
+
+
+def conditioned(*conditions):
+    problem = type("Given", (Conditioned,), {"given": conditions})()
+    return problem, double(problem, random_points(problem))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_periodic_line_may_look_at_one_side(side, make_layers, nested, pointwise):
+    condition = Periodic("flux", lambda left, right, t: (left if side == "left" else right).x)
+    problem, system = conditioned(condition)
+    layers, box = make_layers(2, 6), (problem.x_range, problem.t_range)
+    (places,) = [s.places for s, blocks in system.sets if blocks[0].term == "flux"]
+    x, t = places[side == "right"]
+    assert set(x) == {problem.x_range[side == "right"]}
+    rows = dict(zip([b.name for b in system.blocks], system.rows(layers), strict=True))
+    u = pointwise(layers, box)
+    for name, index in (("flux", (1, 0)), ("flux_t", (1, 1))):
+        wanted = jax.vmap(nested(u, index))(jnp.asarray(x), jnp.asarray(t))
+        np.testing.assert_allclose(rows[name], wanted, rtol=1e-11)
+
+
+def test_a_kind_of_condition_is_known_by_inheritance():
+    class Rest(Initial):
+        pass
+
+    class Inlet(Left):
+        pass
+
+    problem, system = conditioned(
+        Initial("start", lambda u, x: u - x),
+        Rest("rest", lambda u, x: u.t),
+        Inlet("inlet", lambda u, t: u - t),
+    )
+    places = {blocks[0].term: s.places for s, blocks in system.sets}
+    assert list(places) == ["equation", "start", "inlet"]  # Rest shares the set of Initial
+    ((x, _),) = places["inlet"]
+    assert set(x) == {problem.x_range[0]}
+    names = ["start", "start_x", "rest", "rest_x", "inlet", "inlet_t"]
+    assert [block.name for block in system.blocks][3:] == names
+
+
+def test_a_condition_of_no_known_kind_is_refused():
+    class Final:
+        name = "end"
+
+    with pytest.raises(SettingsError, match=r"condition 'end' is a Final: .* Initial, Left"):
+        conditioned(Final())

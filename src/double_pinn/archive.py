@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from double_pinn import evaluation, store
-from double_pinn.checkpoints import code_digest
+from double_pinn.code import code_digest
 from double_pinn.errors import DataError, UserError
 from double_pinn.settings import RunSettings, load_settings, settings_from_dict
 from double_pinn.training import number_deciding_files

@@ -8,7 +8,6 @@ is touched before a newer one is in place. One process at a time uses a folder: 
 operating system drops with the process keeps others out.
 """
 
-import ast
 import contextlib
 import faulthandler
 import fcntl
@@ -22,7 +21,6 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,25 +85,6 @@ def _complete(folder: Path) -> list[Path]:
 
 def _checksum(content: dict) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def code_digest(files: Iterable[Path]) -> str:
-    """Return a digest of what Python files compute: comments and docstrings do not enter."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(files):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                # A string that stands alone is a docstring.
-                node.body = [n for n in body if not _is_text(n)]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()
-
-
-def _is_text(node) -> bool:
-    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return is_constant and isinstance(node.value.value, str)
 
 
 @contextlib.contextmanager

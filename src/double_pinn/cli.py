@@ -15,6 +15,8 @@ from double_pinn import __version__
 from double_pinn.errors import DeviceError, UserError
 
 _FOR_EVER = 10**9  # seconds
+# With fewer points a core waits for the others longer than it computes.
+_POINTS_A_CORE = 64
 
 
 def _role_and_path(text: str) -> tuple[str, Path]:
@@ -27,6 +29,13 @@ def _role_and_path(text: str) -> tuple[str, Path]:
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 0")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if _count(text) >= 2**32:
+        # Beyond 32 bits the two precisions would start from different networks.
+        raise argparse.ArgumentTypeError(f"{text} is no seed: 4294967295 is the largest")
     return int(text)
 
 
@@ -53,6 +62,11 @@ def available_cores(threads: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS
+
+
+def sensible_cores(points: int) -> int:
+    """Return over how many of the machine's cores so many points are worth dealing out."""
+    return max(1, min(available_cores(None), points // _POINTS_A_CORE))
 
 
 def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
@@ -117,12 +131,15 @@ def _train(args):
     settings = load_settings(args.settings)
     from double_pinn.cores import core_count
 
-    available = available_cores(args.threads) if args.device == "cpu" else 1
+    available = 1
+    if args.device == "cpu":
+        available = args.threads or sensible_cores(settings.collocation_count)
     cores = core_count(settings.optimizer, available)
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
     from double_pinn import store, training
     from double_pinn.progress import Progress
 
+    store.commit()  # looked up once: the commit of the start goes into the file
     progress = Progress(
         f"{settings.cell} seed {args.seed}",
         settings.stopping.max_iterations,
@@ -218,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", _train, "Train one seed of one cell.")
     sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")
-    sub.add_argument("--seed", type=_count, required=True, help="seed of the initial parameters")
+    sub.add_argument("--seed", type=_seed, required=True, help="seed of the initial parameters")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(

@@ -188,7 +188,7 @@ def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) 
     if most_rows is None or equation_rows + condition_rows <= most_rows:
         return 1
     # Conditions are in every part: at least half of it is the equation's.
-    return -(-equation_rows // max(most_rows - condition_rows, most_rows // 2))
+    return -(-equation_rows // max(most_rows - condition_rows, most_rows // 2, 1))
 
 
 def _points_first(parts, channels=None):

@@ -24,7 +24,7 @@ from jax.extend.core import Literal
 from double_pinn import derivatives as d
 from double_pinn.cores import own_share, total
 from double_pinn.points import PointSets
-from double_pinn.problems import Initial, Left, Periodic, Problem
+from double_pinn.problems import Initial, Left, Periodic, Problem, kind_of
 
 X, T = 0, 1
 _AXIS_NAMES = {None: "", X: "_x", T: "_t"}
@@ -120,7 +120,7 @@ class _Line:
 
     def __init__(self, term: str, fields: int, function: Callable):
         self.term = term
-        self._function = function
+        self._function, self._fields = function, fields
         used: list[dict[d.Index, int]] = [{} for _ in range(fields)]
 
         def record(k):
@@ -146,10 +146,8 @@ class _Line:
 
     def _call(self, values: dict, x, t):
         zero = jnp.zeros((), jnp.result_type(x))
-        count = 1 + max((k for k, _ in values), default=0)
         fields = [
-            Field(lambda index, k=k: values.get((k, index), zero))
-            for k in range(max(count, len(getattr(self, "linear", ())) or 1))
+            Field(lambda index, k=k: values.get((k, index), zero)) for k in range(self._fields)
         ]
         return jnp.asarray(_plain(self._function(fields, x, t)))
 
@@ -437,8 +435,8 @@ class RowSystem:
 
         line = _Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
         add([(x, t)], [line], (X, T), equation_weight)
-        for kind in dict.fromkeys(type(c) for c in problem.conditions):
-            conditions = [c for c in problem.conditions if type(c) is kind]
+        for kind in dict.fromkeys(map(kind_of, problem.conditions)):
+            conditions = [c for c in problem.conditions if kind_of(c) is kind]
             lines = [_condition_line(c) for c in conditions]
             if kind in edges:
                 places = edges[kind]

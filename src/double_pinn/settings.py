@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from double_pinn.errors import SettingsError
-from double_pinn.problems import Problem, get_problem
+from double_pinn.problems import Initial, Problem, get_problem
 
 PRECISIONS = ("fp32", "fp64")
 REGULARIZERS = ("none", "l2", "l1", "double", "gpinn")
@@ -250,7 +250,7 @@ class RunSettings:
         both of its edges.
         """
         conditions = self.problem.conditions
-        initial = [c for c in conditions if type(c).__name__ == "Initial"]
+        initial = [c for c in conditions if isinstance(c, Initial)]
         sets = bool(initial) + len(conditions) - len(initial)
         return self.points.nx * self.points.nt + sets * self.points.edge
 

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from double_pinn.checkpoints import CheckpointFolder, code_digest
+from double_pinn.checkpoints import CheckpointFolder
+from double_pinn.code import code_digest
 from double_pinn.cores import WHOLE, compiled, core_count
 from double_pinn.derivatives import VALUE, make_plan, network_channels, partial
 from double_pinn.errors import DataError
@@ -218,10 +219,13 @@ def train(
             in use by another process.
     """
     started = time.monotonic()
-    folder = _folder(settings, seed, checkpoints) if checkpoints else None
+    # Of the start: files may change while training goes on with what it has read.
+    code = code_digest(number_deciding_files(settings))
+    folder = _folder(settings, seed, code, checkpoints) if checkpoints else None
     with folder or contextlib.nullcontext():
         trainer = Trainer(settings)
-        return _run(trainer, seed, folder, started, checkpoint_seconds, progress)
+        dataset = _run(trainer, seed, folder, started, checkpoint_seconds, progress)
+    return dataset.assign_attrs(code=code)
 
 
 def _run(trainer, seed, folder, started, checkpoint_seconds, progress) -> xr.Dataset:
@@ -291,13 +295,12 @@ def _not_finite(iteration: int, loss: float) -> str:
     )
 
 
-def _folder(settings: RunSettings, seed: int, path: Path) -> CheckpointFolder:
+def _folder(settings: RunSettings, seed: int, code: str, path: Path) -> CheckpointFolder:
     identity = settings.as_dict()
     # A larger budget continues a run; how the result is evaluated does not touch it.
     identity["stopping"].pop("max_iterations")
     identity.pop("evaluation")
     # The same settings under other code are another run.
-    code = code_digest(number_deciding_files(settings))
     backend = jax.default_backend()
     return CheckpointFolder(path, {**identity, "seed": seed, "backend": backend, "code": code})
 

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
@@ -432,3 +433,22 @@ def test_figures_do_not_load_jax():
     modules = ", ".join(["double_pinn.figures", "double_pinn.tables", *FIGURES.values()])
     code = f"import sys, {modules}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "role", "changes", "words"),
+    [
+        (1, "none", {"equation": "wave"}, "its equation is 'wave', but .*'convection'"),
+        (3, "none", {"precision": "fp32"}, "its precision is 'fp32', but .*'fp64'"),
+        (6, "l2", {"precision": "fp64"}, "its precision is 'fp64', but .*'fp32'"),
+    ],
+)
+def test_a_figure_refuses_another_cell_than_its_titles_promise(
+    cells_factory, tmp_path, number, role, changes, words
+):
+    files = write_cells(cells_factory(number, small=True), tmp_path)
+    with xr.open_dataset(files[role]) as dataset:
+        cell = dataset.load().assign_attrs(changes)
+    write_dataset(cell, files[role], title="test", source="formula")
+    with pytest.raises(DataError, match=words):
+        figures.render(number, files, [tmp_path / "f.png"])

@@ -311,7 +311,7 @@ def test_where_a_job_runs_reruns_nothing(smoke, overlay):
 # --- The lists of modules that decide the numbers ---
 
 # They move, show or find numbers: a change in one must not retrain anything.
-UNDECIDING = {"checkpoints", "errors", "progress", "store", "problems/__init__"}
+UNDECIDING = {"checkpoints", "code", "errors", "progress", "store", "problems/__init__"}
 
 
 def imported(name, seen=None):

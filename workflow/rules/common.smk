@@ -92,6 +92,8 @@ def require(condition, message):
 
 def check_configuration():
     """What a schema cannot say about the configuration."""
+    for key, value in numbers_in(config):
+        require(math.isfinite(value), f"configuration: {key}: {value} is not finite")
     for name, parameters in config["equations"].items():
         key = f"configuration: equations.{name}"
         source = PACKAGE / "problems" / f"{name}.py"
@@ -102,8 +104,6 @@ def check_configuration():
                 known is None or parameter in known,
                 f"{key}.{parameter}: unknown; known here: {', '.join(known or ())}",
             )
-            numbers = value if isinstance(value, list) else [value]
-            require(all(map(math.isfinite, numbers)), f"{key}.{parameter}: {value} is not finite")
             if isinstance(value, list):
                 low, high = value
                 require(
@@ -116,6 +116,15 @@ def check_configuration():
             name == "default" or name in config["equations"],
             f"configuration: evaluation.grid.{name}: unknown equation; known: {known}",
         )
+
+
+def numbers_in(values, prefix=""):
+    """Yield every number of nested mappings and lists, with its key."""
+    if isinstance(values, (dict, list)):
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            yield from numbers_in(value, f"{prefix}.{key}" if prefix else f"{key}")
+    elif isinstance(values, (int, float)):
+        yield prefix, values
 
 
 @cache
@@ -148,13 +157,14 @@ def read_experiments(path):
     """Return the rows of all scales as a data frame, and check them one by one."""
     require(Path(path).is_file(), f"configuration: experiments: there is no file {path}")
     with open(path, newline="") as file:
-        table = csv.DictReader(file)
-        rows = [{k: parse_value(v) for k, v in row.items() if v not in ("", None)} for row in table]
-    require(rows, f"{path}: the table has no rows")
-    seen = set()
-    for number, row in enumerate(rows, start=2):
-        where = f"{path}, line {number} ({row.get('cell', 'no name')})"
-        require(None not in row, f"{where}: more values than columns")
+        table = list(csv.DictReader(file))
+    require(table, f"{path}: the table has no rows")
+    rows, seen = [], set()
+    for number, texts in enumerate(table, start=2):
+        where = f"{path}, line {number} ({texts.get('cell') or 'no name'})"
+        require(None not in texts, f"{where}: more values than columns")
+        row = {key: parse_value(text) for key, text in texts.items() if text not in ("", None)}
+        rows.append(row)
         check_schema(row, "experiments.schema.yaml", where)
         check_row(row, where)
         require(row["cell"] not in seen, f"{where}: cell: this name is taken by a line above")
@@ -164,11 +174,19 @@ def read_experiments(path):
 
 def check_row(row, where):
     """What a schema cannot say about a row."""
+    for column, value in numbers_in(row):
+        require(math.isfinite(value), f"{where}: {column}: {value} is not finite")
     for column, section in (("equation", "equations"), ("optimizer", "optimizers")):
         require(
             row[column] in config[section],
             f"{where}: {column}: unknown {row[column]!r}; known: {', '.join(config[section])}",
         )
+    figures = (path.stem for path in (PACKAGE / "figures").glob("figure[0-9]*.py"))
+    known = [*sorted(figures), "table1"]
+    for use in (row.get("used_in") or "").split():
+        target = use.split(":")[0]
+        there_is = target in known
+        require(there_is, f"{where}: used_in: there is no {target}; known: {', '.join(known)}")
     require(
         row["regularizer"] != "none" or "weight" not in row,
         f"{where}: weight: regularizer 'none' has no weight, leave it empty",

@@ -8,7 +8,9 @@ from double_pinn.figures import panels, style, wording
 
 TITLE = "Convection with and without double PINN"
 ROLES = ("none", "double")
-EXPECTED = {role: {"regularizer": role} for role in ROLES}
+EXPECTED = {
+    role: {"equation": "convection", "regularizer": role, "precision": "fp32"} for role in ROLES
+}
 
 
 @style.themed

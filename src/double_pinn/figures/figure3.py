@@ -9,7 +9,7 @@ from double_pinn.figures import panels, style, wording
 
 TITLE = "Wave equation in FP64 on a small grid"
 ROLES = ("none", "double")
-EXPECTED = {role: {"regularizer": role} for role in ROLES}
+EXPECTED = {role: {"equation": "wave", "regularizer": role, "precision": "fp64"} for role in ROLES}
 
 
 @style.themed

@@ -8,7 +8,10 @@ from double_pinn.figures import panels, style, wording
 TITLE = "Regularisers compared on the convection equation"
 ROLES = ("none", "l2", "l1", "double")
 OPTIONAL_ROLES = ("gpinn",)
-EXPECTED = {role: {"regularizer": role} for role in (*ROLES, *OPTIONAL_ROLES)}
+EXPECTED = {
+    role: {"equation": "convection", "regularizer": role, "precision": "fp32"}
+    for role in (*ROLES, *OPTIONAL_ROLES)
+}
 _NAMES = {
     "none": "no regulariser",
     "l2": "L²",

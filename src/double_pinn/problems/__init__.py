@@ -6,9 +6,18 @@ from dataclasses import fields
 from functools import cache
 
 from double_pinn.errors import SettingsError
-from double_pinn.problems.base import Initial, Left, Periodic, Problem, Right
+from double_pinn.problems.base import Initial, Left, Periodic, Problem, Right, kind_of
 
-__all__ = ["Initial", "Left", "Periodic", "Problem", "Right", "get_problem", "problem_names"]
+__all__ = [
+    "Initial",
+    "Left",
+    "Periodic",
+    "Problem",
+    "Right",
+    "get_problem",
+    "kind_of",
+    "problem_names",
+]
 
 
 @cache

@@ -59,6 +59,22 @@ class Periodic:
 Condition = Initial | Left | Right | Periodic
 
 
+def kind_of(condition) -> type[Condition]:
+    """Return which of the four kinds a condition is, by inheritance.
+
+    Raises:
+        SettingsError: if it is none of them: there is no telling on which edge it holds.
+    """
+    for kind in (Initial, Left, Right, Periodic):
+        if isinstance(condition, kind):
+            return kind
+    name = getattr(condition, "name", condition)
+    raise SettingsError(
+        f"condition {name!r} is a {type(condition).__name__}: a condition is an Initial, Left, "
+        "Right or Periodic, or a subclass of one"
+    )
+
+
 def _is_finite(value) -> bool:
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return is_number and bool(np.isfinite(value))

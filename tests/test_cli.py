@@ -193,5 +193,5 @@ def test_a_seed_has_32_bits(capsys):
 
 @pytest.mark.parametrize(("points", "cores"), [(10, 1), (456, 7), (4396, 64)])
 def test_few_points_are_not_dealt_out_over_many_cores(monkeypatch, points, cores):
-    monkeypatch.setattr(cli, "available_cores", lambda threads: 64)
+    monkeypatch.setattr(cli, "available_cores", lambda: 64)
     assert cli.sensible_cores(points) == cores

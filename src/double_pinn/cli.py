@@ -55,10 +55,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def available_cores(threads: int | None) -> int:
-    """Return how many cores to use: those asked for, or all that this process may use."""
-    if threads:
-        return threads
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS
@@ -66,7 +64,7 @@ def available_cores(threads: int | None) -> int:
 
 def sensible_cores(points: int) -> int:
     """Return over how many of the machine's cores so many points are worth dealing out."""
-    return max(1, min(available_cores(None), points // _POINTS_A_CORE))
+    return max(1, min(available_cores(), points // _POINTS_A_CORE))
 
 
 def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):

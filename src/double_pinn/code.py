@@ -15,8 +15,8 @@ _SILENT = {"COMMENT", "NL", "ENCODING", "ENDMARKER"}
 def code_digest(files: Iterable[Path]) -> str:
     """Return a digest of what Python files say, the same under Python 3.11 to 3.14.
 
-    Made of tokens: comments, docstrings and the breaking of lines do not enter, nor do the names
-    of the files.
+    Made of tokens: comments, docstrings and the breaking of lines do not enter. The names of the
+    files decide their order and nothing else.
 
     Args:
         files: Python source files, in any order.
@@ -48,7 +48,7 @@ def _tokens(path: Path) -> Iterator[tuple[str, str]]:
     with tokenize.open(path) as file:
         rows = file.readlines()
     depth, start = 0, (0, 0)
-    for found in tokenize.generate_tokens(iter([*rows, ""]).__next__):
+    for found in tokenize.generate_tokens(iter(rows).__next__):
         kind = token.tok_name[found.type]
         if kind in _OPENS:
             start = start if depth else found.start

@@ -181,16 +181,23 @@ def check_row(row, where):
             row[column] in config[section],
             f"{where}: {column}: unknown {row[column]!r}; known: {', '.join(config[section])}",
         )
-    figures = (path.stem for path in (PACKAGE / "figures").glob("figure[0-9]*.py"))
-    known = [*sorted(figures), "table1"]
     for use in (row.get("used_in") or "").split():
         target = use.split(":")[0]
-        there_is = target in known
-        require(there_is, f"{where}: used_in: there is no {target}; known: {', '.join(known)}")
+        require(
+            target in known_targets(),
+            f"{where}: used_in: there is no {target}; known: {', '.join(known_targets())}",
+        )
     require(
         row["regularizer"] != "none" or "weight" not in row,
         f"{where}: weight: regularizer 'none' has no weight, leave it empty",
     )
+
+
+@cache
+def known_targets():
+    """Return the names of all figures and tables that can show a cell."""
+    figures = (path.stem for path in (PACKAGE / "figures").glob("figure[0-9]*.py"))
+    return [*sorted(figures), "table1"]
 
 
 def select_scale(experiments):

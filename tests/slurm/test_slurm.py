@@ -15,16 +15,15 @@ from double_pinn.figures import FIGURES
 pytestmark = pytest.mark.slurm
 
 ROWS = [
-    {"cell": "plain", "regularizer": "none", "used_in": "figure1:none"},
+    {"cell": "plain", "regularizer": "none", "used_in": "figure3:none"},
     {
         "cell": "doubled",
         "regularizer": "double",
-        "precision": "fp64",
-        "used_in": "figure1:double table1:convection/double_pinn",
+        "used_in": "figure3:double table1:wave/double_pinn",
     },
 ]
 COMMON = {
-    **{"equation": "convection", "precision": "fp32", "optimizer": "lbfgs", "scales": "smoke"},
+    **{"equation": "wave", "precision": "fp64", "optimizer": "lbfgs", "scales": "smoke"},
     **{"nx": 20, "nt": 20, "edge": 200},
 }
 # Two cells that can be interrupted several times, one with a time limit of a minute.
@@ -130,10 +129,10 @@ def parameters(run):
 def test_every_file_is_written_by_jobs_of_slurm(campaign):
     results = campaign.path / "results" / "smoke"
     evaluations = [f"evaluation/{row['cell']}.nc" for row in ROWS]
-    for name in (*evaluations, "figures/figure1.png", "tables/table1.md"):
+    for name in (*evaluations, "figures/figure3.png", "tables/table1.md"):
         assert (results / name).stat().st_size > 0
     rules = {job["Comment"].split("_wildcards")[0] for job in campaign.cluster.jobs()}
-    stages = ("solve_reference", "train_network", "evaluate_cell", "draw_figure1", "write_table1")
+    stages = ("solve_reference", "train_network", "evaluate_cell", "draw_figure3", "write_table1")
     assert rules >= {f"rule_{stage}" for stage in stages}
 
 

@@ -8,7 +8,7 @@
 #     +-> results/{scale}/reference/ reference.smk  the solution of each equation
 #     +-> results/{scale}/runs/      train.smk      one training job for each cell and seed
 #     +-> results/{scale}/evaluation/evaluate.smk   all seeds of a cell against the solution
-#     +-> results/{scale}/figures/   figures.smk    src/double_pinn/figures/figure6.py draws them
+#     +-> results/{scale}/figures/   figures.smk    src/double_pinn/showing/figures/figure6.py draws them
 #     +-> results/{scale}/tables/    tables.smk     beside the published numbers
 #
 # Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml, race.yaml)

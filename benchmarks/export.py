@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.cases import Case, save_case
 from double_pinn.cli import configure_jax
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import training_points
-from double_pinn.settings import RunSettings, settings_from_dict
+from double_pinn.configuration.settings import RunSettings, settings_from_dict
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.points import training_points
 
 # The paper's points (Table 1): the domain grid is square.
 POINTS = {

@@ -1,6 +1,6 @@
 """The limit: work that one iteration cannot avoid, over rates measured on the same machine."""
 
-from double_pinn.residuals import RowSystem
+from double_pinn.numerics.rows import RowSystem
 
 
 def columns(system: RowSystem) -> int:

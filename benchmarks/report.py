@@ -10,9 +10,9 @@ from benchmarks import machine
 from benchmarks.cases import load_case
 from benchmarks.limit import columns, evaluation_flops, history_bytes
 from benchmarks.peers import PEERS
-from double_pinn.losses import row_system
-from double_pinn.points import training_points
-from double_pinn.settings import settings_from_dict
+from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.objective import row_system
+from double_pinn.numerics.points import training_points
 
 _LOSS_TITLES = {"none": "plain", "double": "double PINN"}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from double_pinn.figures.wording import scientific
+from double_pinn.showing.wording import scientific
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the README shows.

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn import archive, cli
-from double_pinn.archive import MANIFEST, pack, restore
+from double_pinn import cli
+from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import DataError
-from double_pinn.settings import settings_from_dict
-from double_pinn.store import write_dataset
+from double_pinn.results import archive
+from double_pinn.results.archive import MANIFEST, pack, restore
+from double_pinn.results.netcdf import write_dataset
 
 ROOT = Path(__file__).parents[1]
 CELLS = ("convection_none_fp32", "wave_double_fp64")

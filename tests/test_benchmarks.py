@@ -12,10 +12,10 @@ import jax
 import numpy as np
 import pytest
 
-from double_pinn.losses import row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import training_points
-from double_pinn.settings import Points, settings_from_dict
+from double_pinn.configuration.settings import Points, settings_from_dict
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import row_system
+from double_pinn.numerics.points import training_points
 
 ROOT = Path(__file__).parent.parent
 # The benchmarks are no part of the installed package.

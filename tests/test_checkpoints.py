@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn import checkpoints
-from double_pinn.checkpoints import CheckpointFolder
 from double_pinn.errors import DataError
+from double_pinn.running import checkpoints
+from double_pinn.running.checkpoints import CheckpointFolder
 
 IDENTITY = {"seed": 0, "points": {"nx": 3, "nt": 4}}
 
@@ -234,7 +234,7 @@ def test_one_at_a_time(folder):
 def test_the_lock_goes_with_its_process(folder):
     program = (
         "import sys, os, signal\n"
-        "from double_pinn.checkpoints import CheckpointFolder\n"
+        "from double_pinn.running.checkpoints import CheckpointFolder\n"
         "CheckpointFolder(sys.argv[1], {}).__enter__()\n"
         "print('locked', flush=True)\n"
         "signal.pause()\n"

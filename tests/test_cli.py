@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from double_pinn import __version__, cli, training
+from double_pinn import __version__, cli
 from double_pinn.cli import main
 from double_pinn.errors import DeviceError
+from double_pinn.running import training
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def _has_gpu() -> bool:
 
 def test_train_in_single_precision(settings_file, tmp_path):
     """The real thing in a process of its own, without FP64."""
-    from double_pinn import store
+    from double_pinn.results import netcdf as store
 
     path = settings_file(
         precision="fp32", network__hidden_layers=1, regularizer={"name": "none", "weight": 0.0}

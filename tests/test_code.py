@@ -2,7 +2,7 @@
 
 import pytest
 
-from double_pinn.code import code_digest
+from double_pinn.running.identity import code_digest
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from double_pinn.figures import FIGURES
-from double_pinn.problems import get_problem
-from double_pinn.settings import settings_from_dict
+from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.problems import get_problem
+from double_pinn.showing.figures import FIGURES
 
 ROOT = Path(__file__).parents[1]
 COMMON = ROOT / "workflow" / "rules" / "common.smk"

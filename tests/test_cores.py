@@ -9,9 +9,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from double_pinn.cores import core_count
-from double_pinn.optimizers.lbfgs import scale_by_compact_lbfgs
-from double_pinn.settings import Optimizer
+from double_pinn.configuration.settings import Optimizer
+from double_pinn.numerics.cores import core_count
+from double_pinn.numerics.optimizers.lbfgs import scale_by_compact_lbfgs
 
 MEMORY = 10
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from double_pinn import derivatives as d
+from double_pinn.numerics import derivatives as d
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

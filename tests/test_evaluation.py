@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn import evaluation, predict, reference
+from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import DataError
-from double_pinn.evaluation import evaluate, refine, rmae, rrmse
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.settings import settings_from_dict
-from double_pinn.store import VARIABLES, read_dataset, write_dataset
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.results import evaluation, predict, reference
+from double_pinn.results.evaluation import evaluate, refine, rmae, rrmse
+from double_pinn.results.netcdf import VARIABLES, read_dataset, write_dataset
 
 SETTINGS = {
     "cell": "convection_double_fp32",

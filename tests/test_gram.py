@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn import gram as gram_module
-from double_pinn.gram import RowGram
-from double_pinn.losses import Objective, row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import training_points
-from double_pinn.problems import get_problem
-from double_pinn.settings import Points, Regularizer
+from double_pinn.configuration.settings import Points, Regularizer
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import Objective, row_system
+from double_pinn.numerics.optimizers import gram as gram_module
+from double_pinn.numerics.optimizers.gram import RowGram
+from double_pinn.numerics.points import training_points
+from double_pinn.numerics.problems import get_problem
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn import residuals
-from double_pinn.losses import Objective, loss_terms, row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import training_points
-from double_pinn.problems import get_problem
-from double_pinn.settings import Points, Regularizer
+from double_pinn.configuration.settings import Points, Regularizer
+from double_pinn.numerics import rows as residuals
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import Objective, loss_terms, row_system
+from double_pinn.numerics.points import training_points
+from double_pinn.numerics.problems import get_problem
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn.derivatives import VALUE, make_plan, network_channels, partial
-from double_pinn.networks.mlp import FlatMLP
+from double_pinn.numerics.derivatives import VALUE, make_plan, network_channels, partial
+from double_pinn.numerics.networks.mlp import FlatMLP
 
 
 @pytest.fixture(scope="module")

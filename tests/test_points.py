@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from double_pinn import points as p
-from double_pinn.problems import get_problem
-from double_pinn.settings import Points, TestPoints
+from double_pinn.configuration.settings import Points, TestPoints
+from double_pinn.numerics import points as p
+from double_pinn.numerics.problems import get_problem
 
 
 @pytest.fixture(params=["convection", "allen_cahn"])

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from double_pinn import predict
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.predict import predict_field, residual_field
-from double_pinn.settings import settings_from_dict
+from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.results import predict
+from double_pinn.results.predict import predict_field, residual_field
 
 
 @pytest.fixture

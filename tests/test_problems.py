@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from double_pinn.errors import SettingsError
-from double_pinn.problems import Initial, Left, Periodic, Right, get_problem, problem_names
+from double_pinn.numerics.problems import Initial, Left, Periodic, Right, get_problem, problem_names
 
 
 def test_names():

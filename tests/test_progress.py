@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from double_pinn import progress as module
 from double_pinn.errors import DataError
-from double_pinn.progress import Progress
+from double_pinn.running import progress as module
+from double_pinn.running.progress import Progress
 
 
 @pytest.fixture

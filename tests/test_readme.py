@@ -9,11 +9,11 @@ import jax
 import numpy as np
 import pytest
 
-from double_pinn import reference
-from double_pinn.losses import row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import training_points
-from double_pinn.settings import Points, Regularizer
+from double_pinn.configuration.settings import Points, Regularizer
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import row_system
+from double_pinn.numerics.points import training_points
+from double_pinn.results import reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import pytest
 from scipy import fft
 from scipy.integrate import solve_ivp
 
-from double_pinn import reference
 from double_pinn.errors import UserError
-from double_pinn.evaluation import rrmse
-from double_pinn.problems import Problem, get_problem
+from double_pinn.numerics.problems import Problem, get_problem
+from double_pinn.results import reference
+from double_pinn.results.evaluation import rrmse
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from double_pinn import derivatives as d
+from double_pinn.configuration.settings import Points, Regularizer
 from double_pinn.errors import SettingsError
-from double_pinn.losses import row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.points import PointSets, training_points
-from double_pinn.problems import Initial, Left, Periodic, Problem, Right, get_problem
-from double_pinn.residuals import Field, PointSet, RowSystem, T, X, _Line, pointwise_residual
-from double_pinn.settings import Points, Regularizer
+from double_pinn.numerics import derivatives as d
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import row_system
+from double_pinn.numerics.points import PointSets, training_points
+from double_pinn.numerics.problems import Initial, Left, Periodic, Problem, Right, get_problem
+from double_pinn.numerics.rows import Field, PointSet, RowSystem, T, X, _Line, pointwise_residual
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from double_pinn.errors import SettingsError
-from double_pinn.settings import (
+from double_pinn.configuration.settings import (
     OPTIMIZERS,
     REGULARIZERS,
     load_settings,
     read_reference_settings,
     settings_from_dict,
 )
+from double_pinn.errors import SettingsError
 
 SECTIONS = [
     "network",

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn import store
 from double_pinn.errors import DataError
-from double_pinn.store import read_dataset, write_dataset
+from double_pinn.results import netcdf as store
+from double_pinn.results.netcdf import read_dataset, write_dataset
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn import tables
 from double_pinn.errors import DataError, UserError
-from double_pinn.store import write_dataset
+from double_pinn.results.netcdf import write_dataset
+from double_pinn.showing import tables
 
 PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn import store, training
+from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import DataError
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.settings import settings_from_dict
-from double_pinn.training import Progression, TrainingInterruptedError, train
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.results import netcdf as store
+from double_pinn.running import training
+from double_pinn.running.training import Progression, TrainingInterruptedError, train
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -397,7 +398,7 @@ def test_gauss_newton_resumes_across_its_phases(settings, tmp_path, monkeypatch)
 def test_every_module_that_training_imports_is_known_to_decide_numbers_or_not():
     """A module that training needs and that this list forgets would let old checkpoints in."""
     program = (
-        "import sys, double_pinn.training\n"
+        "import sys, double_pinn.running.training\n"
         "print(*(m for m in sys.modules if m.startswith('double_pinn')))"
     )
     done = subprocess.run(
@@ -407,7 +408,7 @@ def test_every_module_that_training_imports_is_known_to_decide_numbers_or_not():
     files = {
         Path(sys.modules[name].__file__) if name in sys.modules else Path(name)
         for name in done.stdout.split()
-        if not name.startswith("double_pinn.problems.")
+        if not name.startswith("double_pinn.numerics.problems.")
     }
     harmless = {
         "__init__.py",

@@ -19,10 +19,10 @@ from benchmarks.cases import Case
 from benchmarks.peers import Stretch
 from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
-from double_pinn.networks.mlp import MLP
-from double_pinn.problems import Initial, Left, Periodic
-from double_pinn.residuals import Field
-from double_pinn.settings import settings_from_dict
+from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.networks.mlp import MLP
+from double_pinn.numerics.problems import Initial, Left, Periodic
+from double_pinn.numerics.rows import Field
 
 X, T = 0, 1
 

@@ -10,9 +10,9 @@ from benchmarks.cases import Case
 from benchmarks.peers import Stretch
 from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
-from double_pinn.cores import WHOLE, compiled, core_count
-from double_pinn.settings import settings_from_dict
-from double_pinn.training import Trainer
+from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.cores import WHOLE, compiled, core_count
+from double_pinn.running.training import Trainer
 
 
 class Peer:

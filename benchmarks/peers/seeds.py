@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from benchmarks.cases import Case
 from benchmarks.peers import Stretch
 from benchmarks.peers.project import Peer as Project
-from double_pinn.cores import WHOLE, compiled
+from double_pinn.numerics.cores import WHOLE, compiled
 
 
 class Peer:

@@ -74,7 +74,7 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
         device: ``cpu`` or ``gpu``.
         threads: cores for XLA's CPU backend; ``None``: all.
         x64: whether FP64 is enabled.
-        cores: over which the run is dealt out (see :mod:`double_pinn.cores`): on a CPU so many
+        cores: over which the run is dealt out (see :mod:`double_pinn.numerics.cores`): on a CPU so many
             devices of one thread each, instead of one device with ``threads``.
 
     Raises:
@@ -109,8 +109,9 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
 
 
 def _reference(args):
-    from double_pinn import reference, store
-    from double_pinn.settings import read_reference_settings
+    from double_pinn.configuration.settings import read_reference_settings
+    from double_pinn.results import netcdf as store
+    from double_pinn.results import reference
 
     configure_jax("cpu", None, x64=True)
     problem, evaluation = read_reference_settings(args.settings)
@@ -124,18 +125,19 @@ def _reference(args):
 
 
 def _train(args):
-    from double_pinn.settings import load_settings
+    from double_pinn.configuration.settings import load_settings
 
     settings = load_settings(args.settings)
-    from double_pinn.cores import core_count
+    from double_pinn.numerics.cores import core_count
 
     available = 1
     if args.device == "cpu":
         available = args.threads or sensible_cores(settings.collocation_count)
     cores = core_count(settings.optimizer, available)
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
-    from double_pinn import store, training
-    from double_pinn.progress import Progress
+    from double_pinn.results import netcdf as store
+    from double_pinn.running import training
+    from double_pinn.running.progress import Progress
 
     store.commit()  # looked up once: the commit of the start goes into the file
     progress = Progress(
@@ -174,8 +176,9 @@ def _train(args):
 
 def _evaluate(args):
     configure_jax("cpu", args.threads, x64=True)
-    from double_pinn import evaluation, store
-    from double_pinn.settings import load_settings
+    from double_pinn.configuration.settings import load_settings
+    from double_pinn.results import evaluation
+    from double_pinn.results import netcdf as store
 
     settings = load_settings(args.settings)
     dataset = evaluation.evaluate(settings, args.reference, args.runs)
@@ -185,25 +188,25 @@ def _evaluate(args):
 
 
 def _figure(args):
-    from double_pinn import figures
+    from double_pinn.showing import figures
 
     figures.render(args.number, _roles(args.cell), args.output)
 
 
 def _table(args):
-    from double_pinn import tables
+    from double_pinn.showing import tables
 
     tables.write(_roles(args.cell), args.published, args.output)
 
 
 def _pack(args):
-    from double_pinn import archive
+    from double_pinn.results import archive
 
     print(archive.pack(args.results, args.archive, args.cells, force=args.force))
 
 
 def _restore(args):
-    from double_pinn import archive
+    from double_pinn.results import archive
 
     print(archive.restore(args.archive, args.results, args.cells, force=args.force))
 

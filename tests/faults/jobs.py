@@ -143,7 +143,7 @@ class Run:
 
     def dataset(self):
         """Return what it wrote, but for the time it took."""
-        from double_pinn import store
+        from double_pinn.results import netcdf as store
 
         return store.read_dataset(self.output).drop_vars("wall_time")
 
@@ -185,10 +185,10 @@ def wait_for(condition, job: Job | None = None, seconds: float = 120.0) -> bool:
 
 
 def _serve():
-    import double_pinn.store
-    import double_pinn.training  # noqa: F401 - with all that it imports
-    from double_pinn import checkpoints
+    import double_pinn.results.netcdf
+    import double_pinn.running.training  # noqa: F401 - with all that it imports
     from double_pinn.cli import main
+    from double_pinn.running import checkpoints
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -7,7 +7,7 @@ import pytest
 from jobs import identical
 from workflows import Workflow
 
-from double_pinn.store import read_dataset
+from double_pinn.results.netcdf import read_dataset
 
 
 def result(workflow):

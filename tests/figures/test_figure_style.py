@@ -6,7 +6,8 @@ import pytest
 from matplotlib.colors import LogNorm
 
 from double_pinn.errors import DataError
-from double_pinn.figures import style, wording
+from double_pinn.showing import wording
+from double_pinn.showing.figures import style
 
 
 def test_field_scale_is_symmetric_about_white_for_signed_fields():

@@ -12,10 +12,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.image import imread
 
-from double_pinn import figures
 from double_pinn.errors import DataError, UserError
-from double_pinn.figures import FIGURES, figure_module, panels, style, wording
-from double_pinn.store import write_dataset
+from double_pinn.results.netcdf import write_dataset
+from double_pinn.showing import figures, wording
+from double_pinn.showing.figures import FIGURES, figure_module, panels, style
 
 #: Panels with a letter: the paper's; in Figure 6 one a regulariser, in Figure 7 one a cell.
 LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"} | {
@@ -430,7 +430,9 @@ def test_render_names_the_damaged_file(files, tmp_path, cell_factory):
 
 
 def test_figures_do_not_load_jax():
-    modules = ", ".join(["double_pinn.figures", "double_pinn.tables", *FIGURES.values()])
+    modules = ", ".join(
+        ["double_pinn.showing.figures", "double_pinn.showing.tables", *FIGURES.values()]
+    )
     code = f"import sys, {modules}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

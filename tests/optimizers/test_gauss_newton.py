@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn.gram import RowGram
-from double_pinn.losses import Objective, row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.optimizers import FIRST_ORDER, SECOND_ORDER, make_stepper
-from double_pinn.optimizers.gauss_newton import first_damping, gauss_newton_step
-from double_pinn.points import training_points
-from double_pinn.problems import get_problem
-from double_pinn.settings import Optimizer, Points, Regularizer
+from double_pinn.configuration.settings import Optimizer, Points, Regularizer
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import Objective, row_system
+from double_pinn.numerics.optimizers import FIRST_ORDER, SECOND_ORDER, make_stepper
+from double_pinn.numerics.optimizers.gauss_newton import first_damping, gauss_newton_step
+from double_pinn.numerics.optimizers.gram import RowGram
+from double_pinn.numerics.points import training_points
+from double_pinn.numerics.problems import get_problem
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -8,13 +8,13 @@ import numpy as np
 import optax
 import pytest
 
-from double_pinn.losses import Objective, row_system
-from double_pinn.networks.mlp import FlatMLP
-from double_pinn.optimizers import make_stepper
-from double_pinn.optimizers.lbfgs import lbfgs, scale_by_compact_lbfgs
-from double_pinn.points import training_points
-from double_pinn.problems import get_problem
-from double_pinn.settings import Optimizer, Points, Regularizer
+from double_pinn.configuration.settings import Optimizer, Points, Regularizer
+from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.objective import Objective, row_system
+from double_pinn.numerics.optimizers import make_stepper
+from double_pinn.numerics.optimizers.lbfgs import lbfgs, scale_by_compact_lbfgs
+from double_pinn.numerics.points import training_points
+from double_pinn.numerics.problems import get_problem
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from double_pinn.optimizers.linesearch import scale_by_zoom, zoom
+from double_pinn.numerics.optimizers.linesearch import scale_by_zoom, zoom
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -25,7 +25,7 @@ import os, signal, sys
 from pathlib import Path
 
 from double_pinn.cli import main
-from double_pinn.progress import Progress
+from double_pinn.running.progress import Progress
 
 HOLD, update = Path("hold"), Progress.update
 first, held = [], []

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from campaign import HOLDING, PATIENCE, ROOT, Campaign, output
 
-from double_pinn.figures import FIGURES
+from double_pinn.showing.figures import FIGURES
 
 pytestmark = pytest.mark.slurm
 

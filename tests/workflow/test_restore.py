@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn.archive import pack
-from double_pinn.settings import load_settings
-from double_pinn.store import write_dataset
+from double_pinn.configuration.settings import load_settings
+from double_pinn.results.archive import pack
+from double_pinn.results.netcdf import write_dataset
 
 SMOKE = "config/smoke.yaml"
 CELLS = {"convection_none_fp32", "convection_double_fp32"}
@@ -123,7 +123,7 @@ def test_another_seed_is_trained(restored):
 
 
 def test_a_changed_module_retrains_what_was_restored(restored):
-    module = restored.path / "src/double_pinn/training.py"
+    module = restored.path / "src/double_pinn/running/training.py"
     date = module.stat().st_mtime
     module.touch()
     try:

@@ -217,16 +217,16 @@ def test_a_second_run_has_nothing_to_do(smoke):
 @pytest.mark.parametrize(
     ("file", "rules"),
     [
-        ("src/double_pinn/figures/figure1.py", {"draw_figure1"}),
-        ("src/double_pinn/figures/style.py", {f"draw_figure{n}" for n in FIGURES}),
-        ("src/double_pinn/tables.py", {"write_table1"}),
+        ("src/double_pinn/showing/figures/figure1.py", {"draw_figure1"}),
+        ("src/double_pinn/showing/figures/style.py", {f"draw_figure{n}" for n in FIGURES}),
+        ("src/double_pinn/showing/tables.py", {"write_table1"}),
         ("config/published.csv", {"write_table1"}),
         ("workflow/report/figure1.rst", set()),
         ("workflow/report/workflow.rst", set()),
         ("src/double_pinn/cli.py", set()),
-        ("src/double_pinn/store.py", set()),
-        ("src/double_pinn/checkpoints.py", set()),
-        ("src/double_pinn/progress.py", set()),
+        ("src/double_pinn/results/netcdf.py", set()),
+        ("src/double_pinn/running/checkpoints.py", set()),
+        ("src/double_pinn/running/progress.py", set()),
         ("envs/cpu.yaml", set()),
     ],
 )
@@ -236,25 +236,25 @@ def test_what_shows_or_moves_numbers_retrains_nothing(smoke, file, rules):
 
 
 def test_a_touched_file_reruns_nothing(smoke):
-    with changed(smoke.path / "src/double_pinn/training.py", ""):
+    with changed(smoke.path / "src/double_pinn/running/training.py", ""):
         assert smoke_plan(smoke) == []
 
 
 def test_a_changed_evaluation_retrains_nothing(smoke):
-    with changed(smoke.path / "src/double_pinn/evaluation.py"):
+    with changed(smoke.path / "src/double_pinn/results/evaluation.py"):
         jobs = smoke_plan(smoke)
     assert trained(jobs) == set()
     assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells_of("smoke")
 
 
 def test_a_changed_equation_retrains_its_cells_only(smoke):
-    with changed(smoke.path / "src/double_pinn/problems/convection.py"):
+    with changed(smoke.path / "src/double_pinn/numerics/problems/convection.py"):
         cells = {cell for cell, _ in trained(smoke_plan(smoke))}
     assert cells == cells_of("smoke", equation="convection")
 
 
 def test_a_changed_training_loop_retrains_everything(smoke):
-    with changed(smoke.path / "src/double_pinn/training.py"):
+    with changed(smoke.path / "src/double_pinn/running/training.py"):
         assert trained(smoke_plan(smoke)) == {(cell, 0) for cell in cells_of("smoke")}
 
 

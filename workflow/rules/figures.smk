@@ -1,4 +1,4 @@
-# Figure N shows the cells whose `used_in` says `figureN:ROLE`; src/double_pinn/figures/figureN.py
+# Figure N shows the cells whose `used_in` says `figureN:ROLE`; src/double_pinn/showing/figures/figureN.py
 # draws them. One rule for each number, named draw_figureN, because each has a caption of its own.
 
 

@@ -1,0 +1,1 @@
+"""All that decides the numbers of a training run, and nothing else."""

@@ -1,0 +1,1 @@
+"""What is kept: netCDF files, references, evaluations, archives."""

@@ -1,0 +1,291 @@
+"""Errors of trained networks against the reference, and everything that figures and tables show."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from double_pinn.configuration.settings import RunSettings
+from double_pinn.errors import DataError
+from double_pinn.numerics.points import collocation_axes
+from double_pinn.results import predict
+from double_pinn.results.netcdf import read_dataset
+from double_pinn.results.reference import axes
+
+#: What a run logs along the way; copied from the run files.
+HISTORIES = (
+    "objective",
+    "train_loss",
+    "test_loss",
+    "train_term",
+    "test_term",
+    "penalty",
+    "wall_time",
+    "evaluations",
+)
+
+#: Logged too; the errors only where there is a closed form.
+MORE_HISTORIES = ("phase", "rmae_history", "rrmse_history")
+
+#: Attributes that a run file must have.
+RUN_ATTRIBUTES = ("seed", "settings", "iterations_run", "stop_reason", "n_collocation")
+
+
+def rmae(u_hat: np.ndarray, u: np.ndarray) -> float:
+    """Relative mean absolute error Σ|û - u| / Σ|u| (paper, Table 1).
+
+    Args:
+        u_hat: prediction û, any shape.
+        u: reference, the same shape.
+
+    Raises:
+        ValueError: the shapes differ, a value is not finite, or the reference is zero everywhere.
+    """
+    u_hat, u = _checked(u_hat, u)
+    return float(np.abs(u_hat - u).sum() / np.abs(u).sum())
+
+
+def rrmse(u_hat: np.ndarray, u: np.ndarray) -> float:
+    """Relative root mean square error √(Σ(û - u)² / Σu²) (paper, Table 1).
+
+    Args:
+        u_hat: prediction û, any shape.
+        u: reference, the same shape.
+
+    Raises:
+        ValueError: the shapes differ, a value is not finite, or the reference is zero everywhere.
+    """
+    u_hat, u = _checked(u_hat, u)
+    return float(np.linalg.norm(u_hat - u) / np.linalg.norm(u))
+
+
+def refine(axis: np.ndarray, points: int) -> np.ndarray:
+    """Equidistant nodes, at least `points` of them, that include every node of an axis.
+
+    The residual of a failed network is small exactly at the collocation points (paper, Figs. 1
+    and 3); a grid that misses them would not show it.
+
+    Args:
+        axis: equidistant nodes, shape (n,), n of at least 2.
+        points: the least number of nodes.
+
+    Returns:
+        Shape ((n - 1) k + 1,), with the smallest k that suffices.
+    """
+    intervals = len(axis) - 1
+    k = max(1, math.ceil((points - 1) / intervals))
+    fine = np.linspace(axis[0], axis[-1], intervals * k + 1)
+    fine[::k] = axis  # to the last bit
+    return fine
+
+
+def evaluate(
+    settings: RunSettings,
+    reference_path: str | PathLike[str],
+    run_paths: Sequence[str | PathLike[str]],
+) -> xr.Dataset:
+    """Bring together all seeds of a cell: fields, errors and histories.
+
+    Args:
+        settings: of the cell.
+        reference_path: the reference solution on the cell's evaluation grid.
+        run_paths: training runs of this cell, one for each seed, in any order.
+
+    Returns:
+        The content of ``evaluation/{cell}.nc``, sorted by `seed`:
+
+        - `u(seed, x, t)` and `u_reference(x, t)`, double precision, with `reference_error`;
+        - `residual(seed, x_residual, t_residual)`, single precision, on a grid that contains the
+          collocation points `x_collocation`, `t_collocation`;
+        - `rmae(seed)`, `rrmse(seed)`;
+        - the histories over `iteration`. Seeds stop at different iterations: the axis has those
+          of all seeds, and a seed has NaN where it logged nothing;
+        - `iterations_run`, `stop_reason`, `total_wall_time` (s) and the last entries of the losses,
+          `final_objective`, `final_train_loss`, `final_test_loss`, of each seed.
+
+    Raises:
+        DataError: a file is missing or damaged; a run was made with other settings (those of the
+            evaluation grid aside) or its seed comes twice; the reference is of another equation or
+            grid.
+    """
+    problem = settings.problem
+    reference = _read_reference(settings, reference_path)
+    runs = _read_runs(settings, run_paths)
+    x, t = reference.x.values, reference.t.values
+    x_collocation, t_collocation = collocation_axes(settings.points, problem)
+    x_residual = refine(x_collocation, settings.evaluation.residual_points)
+    t_residual = refine(t_collocation, settings.evaluation.residual_points)
+
+    seeds = []
+    for path, run in runs:
+        u = predict.predict_field(settings, run.parameters.values, x, t)
+        residual = predict.residual_field(settings, run.parameters.values, x_residual, t_residual)
+        try:
+            errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
+        except ValueError as error:
+            raise DataError(f"{path}: compared with {reference_path}: {error}") from error
+        last = run.isel(iteration=-1)
+        seeds.append(
+            run[[*HISTORIES, *(name for name in MORE_HISTORIES if name in run)]]
+            .astype(np.float64)
+            .drop_attrs()
+            .assign(
+                {
+                    "u": (("x", "t"), u),
+                    "residual": (("x_residual", "t_residual"), residual.astype(np.float32)),
+                    **errors,
+                    "iterations_run": int(run.attrs["iterations_run"]),
+                    "stop_reason": run.attrs["stop_reason"],
+                    "final_objective": float(last.objective),
+                    "final_train_loss": float(last.train_loss),
+                    "final_test_loss": float(last.test_loss),
+                    "total_wall_time": float(last.wall_time),
+                }
+            )
+            .assign_coords(seed=int(run.attrs["seed"]))
+        )
+    # Outer: the union of the iterations, filled with NaN.
+    ds = xr.concat(seeds, dim="seed", join="outer", coords="minimal", compat="equals")
+    ds = ds.assign(u_reference=reference.u.drop_attrs(), reference_error=reference.reference_error)
+    ds = ds.assign_coords(
+        x=x,
+        t=t,
+        x_residual=x_residual,
+        t_residual=t_residual,
+        x_collocation=x_collocation,
+        t_collocation=t_collocation,
+    )
+    ds.u.attrs["long_name"] = "prediction of the network, u(x, t)"
+    ds.attrs = _attributes(settings, reference, [run for _, run in runs])
+    return ds
+
+
+def _checked(u_hat: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both fields in double precision, if they can be compared."""
+    u_hat, u = np.asarray(u_hat, np.float64), np.asarray(u, np.float64)
+    if u_hat.shape != u.shape:
+        raise ValueError(f"the prediction has shape {u_hat.shape}, the reference {u.shape}")
+    for name, values in (("prediction", u_hat), ("reference", u)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"the {name} is not finite everywhere")
+    if not u.any():
+        raise ValueError("the reference is zero everywhere: no relative error is defined")
+    return u_hat, u
+
+
+def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Dataset]) -> dict:
+    """What the cell is and where its numbers come from."""
+
+    def of_runs(name):
+        return ", ".join(sorted({str(run.attrs.get(name, "unknown")) for run in runs}))
+
+    return {
+        "title": f"Evaluation: {settings.cell}",
+        "source": "double-pinn evaluate",
+        "cell": settings.cell,
+        "equation": settings.equation.name,
+        "regularizer": settings.regularizer.name,
+        "precision": settings.precision,
+        "optimizer": settings.optimizer.name,
+        "max_iterations": settings.stopping.max_iterations,
+        "n_collocation": settings.collocation_count,
+        "settings": settings.to_json(),
+        "run_devices": of_runs("device"),
+        "run_commits": of_runs("commit"),
+        "reference_method": reference.attrs.get("method", "unknown"),
+    }
+
+
+def _read_reference(settings: RunSettings, path: str | PathLike[str]) -> xr.Dataset:
+    """The reference, if it belongs to the cell's equation and evaluation grid."""
+    reference = read_dataset(path, require=("u", "x", "t", "reference_error"))
+    problem = settings.problem
+    again = "run the rule that writes the reference again"
+    solved = {
+        "name": reference.attrs.get("equation"),
+        "parameters": _json(reference.attrs.get("equation_parameters"), path),
+    }
+    asked = {"name": problem.name, "parameters": _plain(problem.parameters)}
+    if different := _differences(solved, asked):
+        raise DataError(f"{path}: solves another equation ({different}); {again}")
+    expected = axes(problem, settings.evaluation.nx, settings.evaluation.nt)
+    for name, axis in zip(("x", "t"), expected, strict=True):
+        found = reference[name].values
+        span = axis[-1] - axis[0]
+        if found.shape != axis.shape or not np.allclose(found, axis, rtol=0, atol=1e-12 * span):
+            raise DataError(
+                f"{path}: its {name} has {len(found)} points from {found[0]:g} to {found[-1]:g}, "
+                f"but evaluation.n{name} asks for {len(axis)} from {axis[0]:g} to {axis[-1]:g}; "
+                f"{again}"
+            )
+    return reference
+
+
+def _read_runs(
+    settings: RunSettings, paths: Sequence[str | PathLike[str]]
+) -> list[tuple[str | PathLike[str], xr.Dataset]]:
+    """The runs and their files, sorted by seed, if all belong to the cell."""
+    if not paths:
+        raise DataError(f"cell {settings.cell!r}: no run to evaluate")
+    by_seed: dict[int, tuple[str | PathLike[str], xr.Dataset]] = {}
+    for path in paths:
+        run = read_dataset(path, require=(*HISTORIES, "iteration", "term", "parameters"))
+        if missing := [name for name in RUN_ATTRIBUTES if name not in run.attrs]:
+            raise DataError(f"{path}: lacks the attributes {', '.join(missing)}; train it again")
+        trained, asked = _json(run.attrs["settings"], path), _plain(settings.as_dict())
+        # The evaluation grid has no part in training: another one may be asked for.
+        trained.pop("evaluation", None)
+        asked.pop("evaluation", None)
+        if different := _differences(trained, asked):
+            raise DataError(
+                f"{path}: was trained with other settings ({different}); train it again, or give "
+                "the settings it was trained with"
+            )
+        if run.sizes["iteration"] == 0:
+            raise DataError(f"{path}: its history is empty; train it again")
+        seed = int(run.attrs["seed"])
+        if seed in by_seed:
+            raise DataError(f"{path}: seed {seed} is that of {by_seed[seed][0]} already")
+        by_seed[seed] = path, run
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def _json(text: Any, path: str | PathLike[str]) -> dict:
+    """The settings that an attribute holds as JSON text."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: its settings cannot be read ({error})") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: its settings are {value!r}, not keys and values")
+    return value
+
+
+def _plain(values: Mapping[str, Any]) -> dict:
+    """The values as they look after a journey through JSON: tuples are lists."""
+    return json.loads(json.dumps(values))
+
+
+def _differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """The keys at which nested settings differ, with both values; empty if they agree."""
+    a, b = _flat(found), _flat(asked)
+    return ", ".join(
+        f"{key} is {a.get(key, 'missing')}, not {b.get(key, 'missing')}"
+        for key in sorted(a.keys() | b.keys())
+        if key not in a or key not in b or a[key] != b[key]
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

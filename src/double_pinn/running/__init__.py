@@ -1,0 +1,1 @@
+"""A training job: the loop, its checkpoints, its identity, its progress."""

@@ -1,0 +1,1 @@
+"""What is looked at: figures, tables, and the words in them. Nothing here imports JAX."""

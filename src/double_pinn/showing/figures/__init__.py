@@ -1,0 +1,128 @@
+"""The paper's figures and three of ours, a module each: evaluation files in, PDF and PNG out.
+
+Nothing here imports training code or JAX. A figure module holds
+
+- `ROLES`, the names of the cells that it draws, and perhaps `OPTIONAL_ROLES`;
+- `EXPECTED`, for each role the attributes that its labels promise: a field under the heading L²
+  must not come from another regulariser;
+- perhaps `VARIABLES`, what it draws beyond the variables that all figures need;
+- `figure(cells)`, which returns a matplotlib figure.
+
+A new figure is a new module and a line in `FIGURES`.
+"""
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from double_pinn.errors import UserError
+
+#: Number in the paper: module. Imported when asked for, since drawing libraries load slowly.
+#: The text that the figures follow does not describe Figure 2; Figures 7 to 9 are ours.
+FIGURES = {
+    1: "double_pinn.showing.figures.figure1",
+    3: "double_pinn.showing.figures.figure3",
+    4: "double_pinn.showing.figures.figure4",
+    5: "double_pinn.showing.figures.figure5",
+    6: "double_pinn.showing.figures.figure6",
+    7: "double_pinn.showing.figures.figure7",
+    8: "double_pinn.showing.figures.figure8",
+    9: "double_pinn.showing.figures.figure9",
+}
+
+#: What every evaluation file must hold to be drawn.
+VARIABLES = (
+    "u",
+    "u_reference",
+    "residual",
+    "objective",
+    "train_loss",
+    "test_loss",
+    "rmae",
+    "rrmse",
+    "iterations_run",
+    "stop_reason",
+    "x_collocation",
+    "t_collocation",
+    "reference_error",
+)
+ATTRIBUTES = ("settings", "equation", "regularizer", "precision", "max_iterations")
+
+
+def figure_module(number: int) -> ModuleType:
+    """The module that draws a figure.
+
+    Raises:
+        UserError: the workflow has no figure of this number.
+    """
+    if number not in FIGURES:
+        known = ", ".join(map(str, FIGURES))
+        raise UserError(f"figure {number}: no such figure; the figures are {known}")
+    return importlib.import_module(FIGURES[number])
+
+
+def render(
+    number: int,
+    cells: Mapping[str, str | os.PathLike[str]],
+    outputs: Sequence[str | os.PathLike[str]],
+) -> None:
+    """Draw one figure from evaluation files.
+
+    Args:
+        number: the figure's number.
+        cells: the evaluation netCDF file of each role.
+        outputs: the files to write, .pdf or .png.
+
+    Raises:
+        UserError: unknown figure, unknown or missing role, or an output of another kind.
+        DataError: an evaluation file is missing, truncated, lacks what the figure draws, or is
+            not of the cell that its role names.
+    """
+    module = figure_module(number)
+    _check_roles(number, module, cells)
+
+    from double_pinn.showing.figures import style
+
+    variables = (*VARIABLES, *getattr(module, "VARIABLES", ()))
+    datasets = {
+        role: _read(role, path, module.EXPECTED[role], variables) for role, path in cells.items()
+    }
+    style.save(module.figure(datasets), *outputs)
+
+
+def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
+    optional = getattr(module, "OPTIONAL_ROLES", ())
+    known = ", ".join((*module.ROLES, *(f"{role} (optional)" for role in optional)))
+    for role in cells:
+        if role not in (*module.ROLES, *optional):
+            raise UserError(f"figure {number}: unknown cell {role!r}; its cells are {known}")
+    for role in module.ROLES:
+        if role not in cells:
+            raise UserError(
+                f"figure {number}: cell {role!r} is missing; give {role}=FILE (cells: {known})"
+            )
+
+
+def _read(
+    role: str,
+    path: str | os.PathLike[str],
+    expected: Mapping[str, str],
+    variables: Sequence[str],
+):
+    from double_pinn.errors import DataError
+    from double_pinn.results.netcdf import read_dataset
+
+    cell = read_dataset(path, require=variables)
+    for name in ATTRIBUTES:
+        if name not in cell.attrs:
+            raise DataError(f"{path}: no attribute {name!r}; run the evaluation again")
+    for name, value in expected.items():
+        if cell.attrs[name] != value:
+            raise DataError(
+                f"{path}: its {name} is {cell.attrs[name]!r}, but the cell {role!r} of the figure "
+                f"is one of {name} {value!r}; give another file"
+            )
+    if cell.sizes["seed"] == 0:
+        raise DataError(f"{path}: holds no seed; run the evaluation again")
+    return cell

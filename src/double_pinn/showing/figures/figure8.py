@@ -1,0 +1,79 @@
+"""Figure 8: error over wall-clock time, L-BFGS beside Gauss-Newton (ours, beyond the paper)."""
+
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
+
+from double_pinn.errors import DataError, UserError
+from double_pinn.showing import wording
+from double_pinn.showing.figures import panels, style
+
+TITLE = "Error over wall-clock time"
+EQUATIONS = ("reaction", "wave", "convection")
+ROLES = ()
+#: The equations at hand are the columns of the figure; one of them is enough.
+OPTIONAL_ROLES = tuple(f"{equation}/{name}" for equation in EQUATIONS for name in style.OPTIMIZERS)
+EXPECTED = {
+    f"{equation}/{name}": {
+        "equation": equation,
+        "regularizer": "double",
+        "precision": "fp64",
+        "optimizer": name,
+    }
+    for equation in EQUATIONS
+    for name in style.OPTIMIZERS
+}
+VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
+
+_ERRORS = {"rMAE": ("rmae_history", "-"), "rRMSE": ("rrmse_history", ":")}
+
+
+@style.themed
+def figure(cells: dict[str, xr.Dataset]) -> Figure:
+    """Draw Figure 8: what an optimiser has reached after how many seconds.
+
+    A column for each equation at hand, double PINN on the paper's points. The seconds are those of
+    training, from the start of the process: compilation, losses for the log and checkpoints are in
+    them. Every seed is a line.
+
+    Args:
+        cells: evaluation datasets of the roles `equation/optimizer`.
+
+    Raises:
+        UserError: there is no cell at all.
+        DataError: a cell has no history of its error.
+    """
+    equations = [name for name in EQUATIONS if any(r.startswith(f"{name}/") for r in cells)]
+    if not equations:
+        known = ", ".join(OPTIONAL_ROLES)
+        raise UserError(f"figure 8: there is no cell to draw; give ROLE=FILE with one of {known}")
+    page = style.canvas(2.6)
+    grid = page.add_gridspec(2, len(equations), height_ratios=[1, 0.09])
+    letter, axes, notes = style.letters(), [], []
+    for column, equation in enumerate(equations):
+        ax, panel = page.add_subplot(grid[0, column]), next(letter)
+        style.title(ax, panel, wording.equation_label(equation))
+        for name, colour in style.OPTIMIZERS.items():
+            if cell := cells.get(f"{equation}/{name}"):
+                if empty := panels.over_time(ax, cell, _ERRORS, colour):
+                    raise DataError(
+                        f"cell '{equation}/{name}': {empty[0]} holds no error; train the cell again"
+                    )
+                notes.append((f"({panel})", cell))
+        axes.append(ax)
+    panels.share_limits(axes, "xy")
+    for ax in axes:
+        # Less than two decades would be labelled in between, one label on the other.
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel("relative error")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+
+    key = page.add_subplot(grid[1, :])
+    key.axis("off")
+    handles = panels.time_lines(_ERRORS)
+    handles.append(Line2D([], [], color="0.3", marker="o", markersize=3, lw=0, label="end"))
+    key.legend(handles=handles, loc="center", ncols=5)
+    style.footnote(page, style.budgets(notes))
+    return page

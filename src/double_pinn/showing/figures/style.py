@@ -1,0 +1,234 @@
+"""The look of every figure: fonts, colours, scales, footnotes, files."""
+
+import functools
+import os
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_lowercase
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from double_pinn.errors import DataError, UserError
+from double_pinn.showing import wording
+
+#: Width of a figure in inches: the text width of a paper, so fonts print at their size.
+WIDTH = 7.2
+DPI = 200
+FOOTNOTE_SIZE = 6.5  # points
+FOOTNOTE_COLUMNS = 154  # characters that fit into WIDTH at FOOTNOTE_SIZE
+
+TRAIN, TEST = sns.color_palette("colorblind", 2)
+PENALISED = "0.45"
+#: The optimisers that are drawn beside each other.
+OPTIMIZERS = dict(zip(("lbfgs", "gauss_newton"), sns.color_palette("colorblind")[2:4], strict=True))
+MISSING = "0.8"
+
+_RC = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    # DejaVu comes with matplotlib: the same letters on every machine.
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titlepad": 4,
+    "axes.labelsize": 8,
+    "axes.labelpad": 2,
+    "axes.linewidth": 0.7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "legend.borderaxespad": 0.3,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,
+    "savefig.dpi": DPI,
+}
+
+
+def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Decorator: draw under the theme of this module, and leave the global one alone."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs):
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def canvas(height: float) -> Figure:
+    """An empty figure, `WIDTH` by `height` inches, whose panels arrange themselves."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
+    return figure
+
+
+def letters() -> Iterator[str]:
+    """The letters of the panels: a, b, c, ..."""
+    return iter(ascii_lowercase)
+
+
+def title(ax, letter: str, text: str) -> None:
+    """Put the panel's letter in bold and a few words above it."""
+    ax.set_title(rf"$\bf{{({letter})}}$ {text}", loc="left")
+
+
+def footnote(figure: Figure, lines: Sequence[str]) -> None:
+    """Print lines under the panels, and grow the figure so that they take nothing from it."""
+    wrapped = [
+        part
+        for line in lines
+        for part in textwrap.wrap(line, FOOTNOTE_COLUMNS, subsequent_indent="    ")
+    ]
+    height = (len(wrapped) * 1.35 + 1) * FOOTNOTE_SIZE / 72
+    width, panels = figure.get_size_inches()
+    total = panels + height
+    figure.set_size_inches(width, total)
+    figure.get_layout_engine().set(rect=(0, height / total, 1, panels / total))
+    figure.text(
+        0.01,
+        0.5 * FOOTNOTE_SIZE / 72 / total,
+        "\n".join(wrapped),
+        fontsize=FOOTNOTE_SIZE,
+        color="0.3",
+        linespacing=1.3,
+        va="bottom",
+    )
+
+
+def budgets(named: Iterable[tuple[str, xr.Dataset]]) -> list[str]:
+    """One footnote line for each (name, cell): what each cell was given and used."""
+    return [f"{name}: {wording.budget(cell)}" for name, cell in named]
+
+
+# Scales -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A colour map, its limits, and the ends at which values lie beyond them."""
+
+    cmap: Colormap
+    norm: Normalize
+    extend: str = "neither"
+
+
+def field_scale(reference: np.ndarray, *fields: np.ndarray) -> Scale:
+    """Colours of u(x, t), the same for every panel that it is used in.
+
+    White is zero. The limits are those of the reference, so a wrong field never dims the right
+    one; where a field goes beyond them (by more than 1 %), the colour bar shows it.
+    """
+    values = _finite(reference)
+    if values.size == 0:
+        raise DataError("u_reference: no finite value; compute the reference again")
+    high = float(np.abs(values).max()) or 1.0
+    signed = values.min() < -0.01 * high
+    low = -high if signed else 0.0
+    diverging = mpl.colormaps["RdBu_r"]
+    # A field without sign takes the warm half, so that white stays zero.
+    cmap = diverging if signed else ListedColormap(diverging(np.linspace(0.5, 1, 256)))
+    slack = 0.01 * (high - low)
+    finite = [v for v in map(_finite, fields) if v.size]
+    below = any(v.min() < low - slack for v in finite)
+    above = any(v.max() > high + slack for v in finite)
+    return Scale(_with_missing(cmap), Normalize(low, high), _extend(below, above))
+
+
+def residual_scale(*residuals: np.ndarray, decades: int = 6) -> Scale:
+    """Logarithmic colours of |F(u)| in whole decades, shared by all the residuals given.
+
+    Small is light: on the dark half of a map, a residual that is small everywhere shows nothing.
+    From the decade of the first percentile to that of the maximum, at most `decades`.
+    """
+    magnitudes = np.concatenate([np.abs(_finite(r)) for r in residuals] or [np.empty(0)])
+    magnitudes = magnitudes[magnitudes > 0]
+    if magnitudes.size == 0:
+        magnitudes = np.array([0.1, 1.0])
+    top = int(np.ceil(np.log10(magnitudes.max())))
+    bottom = int(np.floor(np.log10(np.percentile(magnitudes, 1))))
+    bottom = min(max(bottom, top - decades), top - 1)
+    below = magnitudes.min() < 10.0**bottom
+    cmap = _with_missing(mpl.colormaps["mako_r"])
+    return Scale(cmap, LogNorm(10.0**bottom, 10.0**top), _extend(below, False))
+
+
+def error_scale(error: np.ndarray) -> Scale:
+    """Linear colours of |u - reference| from zero to the largest error."""
+    values = _finite(error)
+    high = float(values.max()) if values.size else 0.0
+    return Scale(_with_missing(mpl.colormaps["rocket_r"]), Normalize(0, high or 1.0))
+
+
+def _finite(values) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    return values[np.isfinite(values)]
+
+
+def _with_missing(cmap: Colormap) -> Colormap:
+    return cmap.with_extremes(bad=MISSING)
+
+
+def _extend(below: bool, above: bool) -> str:
+    return {
+        (True, True): "both",
+        (True, False): "min",
+        (False, True): "max",
+        (False, False): "neither",
+    }[bool(below), bool(above)]
+
+
+# Files --------------------------------------------------------------------------------------
+
+
+def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
+    """Write a figure to files, each whole or not at all, the same bytes every time.
+
+    Args:
+        figure: what to write.
+        paths: where; the suffix (.pdf or .png) decides the format. Folders are created.
+
+    Raises:
+        UserError: a suffix is neither .pdf nor .png (nothing is written then), or the file cannot
+            be written.
+    """
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        if path.suffix not in (".pdf", ".png"):
+            raise UserError(f"{path}: a figure is written as .pdf or .png; change the suffix")
+    with mpl.rc_context(_RC):
+        # Each drawing would move the panels a little further: arrange them once, for all files.
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    for path in paths:
+        # Dates would make every file differ from its twin.
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with mpl.rc_context(_RC):
+                figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+            temporary.replace(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,246 +1,72 @@
 """The settings of one cell of the paper's figures and tables: all that decides its numbers."""
 
 import json
-import math
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field, InstanceOf, ValidationError
+
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.refusals import lines_of
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.problems import Initial, Problem, get_problem
+from double_pinn.numerics.choice import Choice
+from double_pinn.numerics.points import TestSample, TrainingGrid
+from double_pinn.numerics.problems.base import Initial, Problem
+from double_pinn.numerics.schedule import Logging, Stopping
+from double_pinn.values import AxisCount, Section
 
-PRECISIONS = ("fp32", "fp64")
-REGULARIZERS = ("none", "l2", "l1", "double", "gpinn")
-OPTIMIZERS = ("lbfgs", "optax_lbfgs", "gauss_newton")
+Precision = Literal["fp32", "fp64"]
 
-
-def _refuse(key: str, value, what: str):
-    raise SettingsError(f"{key} is {value!r}: {what}")
-
-
-def _check_count(key: str, value, least: int = 1):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        _refuse(key, value, f"an integer of at least {least} is needed")
+#: What is chosen where nothing is said.
+DEFAULT_CHOICES = {"network": "mlp", "regularizer": "none", "optimizer": "lbfgs"}
 
 
-def _check_number(key: str, value, *, positive: bool):
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0 or (positive and value == 0):
-        _refuse(key, value, f"a {'positive' if positive else 'non-negative'} number is needed")
-
-
-def _check_choice(key: str, value, choices):
-    if value not in choices:
-        _refuse(key, value, f"choose one of {', '.join(choices)}")
-
-
-@dataclass(frozen=True)
-class Equation:
+class Equation(Section):
     """Which equation, and the coefficients that differ from the paper's."""
 
     name: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self):
-        if not isinstance(self.name, str):
-            _refuse("equation.name", self.name, "a name is needed")
-        if not isinstance(self.parameters, dict):
-            _refuse("equation.parameters", self.parameters, "a table of coefficients is needed")
+    parameters: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Network:
-    """Hidden layers and neurons of the MLP (Section 3: 4 × 128)."""
-
-    hidden_layers: int = 4
-    width: int = 128
-
-    def __post_init__(self):
-        _check_count("network.hidden_layers", self.hidden_layers)
-        _check_count("network.width", self.width)
-
-
-@dataclass(frozen=True)
-class Regularizer:
-    """Name and strength: λ_r of L² and L¹ (Section 5), w of double PINN and gPINN (Eq. 4)."""
-
-    name: str = "none"
-    weight: float = 0.0
-
-    def __post_init__(self):
-        _check_choice("regularizer.name", self.name, REGULARIZERS)
-        _check_number("regularizer.weight", self.weight, positive=self.name != "none")
-
-
-@dataclass(frozen=True)
-class Points:
-    """Training points: an ``nx`` × ``nt`` grid, and ``edge`` points on every edge."""
-
-    nx: int
-    nt: int
-    edge: int
-
-    def __post_init__(self):
-        for key in ("nx", "nt", "edge"):
-            _check_count(f"points.{key}", getattr(self, key), least=2)
-
-
-@dataclass(frozen=True)
-class TestPoints:
-    """Test points: random in the domain, equally spaced on every edge (Appendix A)."""
-
-    __test__ = False  # not a test class, whatever its name looks like to pytest
-
-    domain: int = 10_000
-    edge: int = 10_000
-    seed: int = 12345
-
-    def __post_init__(self):
-        _check_count("test_points.domain", self.domain)
-        _check_count("test_points.edge", self.edge, least=2)
-        _check_count("test_points.seed", self.seed, least=0)
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """The optimiser and its options; options of other optimisers are refused.
-
-    Attributes:
-        name: ``lbfgs`` (compact form), ``optax_lbfgs`` or ``gauss_newton``.
-        memory: pairs kept by L-BFGS (Appendix A: 100).
-        max_line_search_steps: evaluations a line search may take (Optax's default: 20).
-        warmup_iterations: L-BFGS iterations after which ``gauss_newton`` takes over at the latest.
-        switch_loss: ``gauss_newton`` takes over as soon as the loss is below this fraction of its
-            first value.
-        acceleration: whether ``gauss_newton`` uses geodesic acceleration.
-        most_rows: that a ``gauss_newton`` step sees, about; a step's matrix has so many rows and
-            columns. Beyond it the points of the domain are dealt out to parts.
-    """
-
-    name: str = "lbfgs"
-    memory: int | None = None
-    max_line_search_steps: int | None = None
-    warmup_iterations: int | None = None
-    switch_loss: float | None = None
-    acceleration: bool | None = None
-    most_rows: int | None = None
-
-    _DEFAULTS = {  # noqa: RUF012 - a constant, not a field: it has no annotation
-        "lbfgs": {"memory": 100, "max_line_search_steps": 20},
-        "optax_lbfgs": {"memory": 100, "max_line_search_steps": 20},
-        "gauss_newton": {
-            "memory": 100,
-            "max_line_search_steps": 20,
-            "warmup_iterations": 3000,
-            "switch_loss": 1e-4,
-            "acceleration": True,
-            "most_rows": 4000,
-        },
-    }
-
-    def __post_init__(self):
-        _check_choice("optimizer.name", self.name, OPTIMIZERS)
-        defaults = self._DEFAULTS[self.name]
-        for f in fields(self):
-            if f.name == "name":
-                continue
-            value = getattr(self, f.name)
-            if f.name not in defaults:
-                if value is not None:
-                    _refuse(f"optimizer.{f.name}", value, f"{self.name} has no such option")
-            elif value is None:
-                object.__setattr__(self, f.name, defaults[f.name])
-        _check_count("optimizer.memory", self.memory)
-        _check_count("optimizer.max_line_search_steps", self.max_line_search_steps)
-        if self.name == "gauss_newton":
-            _check_count("optimizer.warmup_iterations", self.warmup_iterations, least=0)
-            _check_number("optimizer.switch_loss", self.switch_loss, positive=False)
-            if not isinstance(self.acceleration, bool):
-                _refuse("optimizer.acceleration", self.acceleration, "true or false is needed")
-            _check_count("optimizer.most_rows", self.most_rows)
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """When training ends (Appendix A).
-
-    Attributes:
-        max_iterations: the budget.
-        check_every: iterations between two looks at the relative change of the train loss.
-        tolerance: least relative change; ``None``: the square root of the machine epsilon.
-    """
-
-    max_iterations: int
-    check_every: int = 100
-    tolerance: float | None = None
-
-    def __post_init__(self):
-        _check_count("stopping.max_iterations", self.max_iterations)
-        _check_count("stopping.check_every", self.check_every)
-        if self.tolerance is not None:
-            _check_number("stopping.tolerance", self.tolerance, positive=False)
-
-
-@dataclass(frozen=True)
-class Logging:
-    """Iterations between two entries of the history (train and test losses).
-
-    Attributes:
-        every: of first-order steps.
-        every_second_order: of Gauss-Newton steps, which are dearer and go further.
-    """
-
-    every: int = 100
-    every_second_order: int = 5
-
-    def __post_init__(self):
-        for f in fields(self):
-            _check_count(f"logging.{f.name}", getattr(self, f.name))
-
-
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Section):
     """Dense grid of the errors, and the least number of points an axis of the residual field."""
 
-    nx: int = 101
-    nt: int = 101
-    residual_points: int = 400
+    nx: AxisCount = 101
+    """Points of the grid of the errors along x."""
+    nt: AxisCount = 101
+    """Points of the grid of the errors along t."""
+    residual_points: AxisCount = 400
+    """Least number of points along an axis of the residual field."""
 
-    def __post_init__(self):
-        for f in fields(self):
-            _check_count(f"evaluation.{f.name}", getattr(self, f.name), least=2)
 
-
-@dataclass(frozen=True)
-class RunSettings:
+class RunSettings(Section):
     """All settings of one cell; a seed is given to each run beside them.
 
-    Raises:
-        SettingsError: on construction, naming the key that is out of range.
+    Use :func:`settings_from_dict` to build them.
     """
 
-    cell: str
+    cell: str = Field(min_length=1)
     equation: Equation
-    points: Points
+    points: TrainingGrid
     stopping: Stopping
-    precision: str = "fp64"
-    network: Network = Network()
-    regularizer: Regularizer = Regularizer()
-    test_points: TestPoints = TestPoints()
-    optimizer: Optimizer = Optimizer()
+    precision: Precision = "fp64"
+    network: InstanceOf[Choice]
+    regularizer: InstanceOf[Choice]
+    test_points: TestSample = TestSample()
+    optimizer: InstanceOf[Choice]
     logging: Logging = Logging()
-    evaluation: Evaluation = Evaluation()
 
-    def __post_init__(self):
-        _check_choice("precision", self.precision, PRECISIONS)
-        if not isinstance(self.cell, str) or not self.cell:
-            _refuse("cell", self.cell, "a name is needed")
-        _ = self.problem
-
-    @property
+    @cached_property
     def problem(self) -> Problem:
         """The equation with its coefficients."""
-        return get_problem(self.equation.name, **self.equation.parameters)
+        return catalogue.get_problem(self.equation.name, **self.equation.parameters)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The name of each choice, by kind."""
+        return {kind: getattr(self, kind).name for kind in catalogue.KINDS}
 
     @property
     def collocation_count(self) -> int:
@@ -256,60 +82,170 @@ class RunSettings:
 
     def as_dict(self) -> dict:
         """Return nested plain values; :func:`settings_from_dict` turns them back."""
-        plain = asdict(self)
-        plain["optimizer"] = {k: v for k, v in plain["optimizer"].items() if v is not None}
-        return plain
+        choices = {kind: getattr(self, kind).named() for kind in DEFAULT_CHOICES}
+        return {**self.model_dump(exclude=set(choices)), **choices}
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, one line."""
         return json.dumps(self.as_dict(), sort_keys=True)
 
-
-_SECTIONS = {
-    "equation": Equation,
-    "network": Network,
-    "regularizer": Regularizer,
-    "points": Points,
-    "test_points": TestPoints,
-    "optimizer": Optimizer,
-    "stopping": Stopping,
-    "logging": Logging,
-    "evaluation": Evaluation,
-}
+    def resolved(self) -> dict:
+        """Return all that decides the numbers, every coefficient of the equation included."""
+        values = self.as_dict()
+        values["equation"]["parameters"] = self.problem.parameters
+        return values
 
 
-def _build(cls, values, prefix: str):
-    if not isinstance(values, dict):
-        _refuse(prefix.rstrip(".") or "settings", values, "a table of keys and values is needed")
-    known = {f.name: f for f in fields(cls)}
-    for key in values:
-        if key not in known:
-            raise SettingsError(f"{prefix}{key} is unknown; known keys: {', '.join(known)}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        missing = [k for k in known if k not in values and f"'{k}'" in str(error)]
-        raise SettingsError(
-            f"{', '.join(prefix + k for k in missing) or error} is missing"
-        ) from None
+class EvaluationSettings(Section):
+    """What an evaluation needs: how the cell was trained, and the grids on which it is judged."""
+
+    run: InstanceOf[RunSettings]
+    evaluation: Evaluation
 
 
-def settings_from_dict(values: dict) -> RunSettings:
-    """Build and check settings.
+class ReferenceSettings(Section):
+    """What a reference solution needs."""
+
+    equation: Equation
+    evaluation: Evaluation = Evaluation()
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The equation with its coefficients."""
+        return catalogue.get_problem(self.equation.name, **self.equation.parameters)
+
+
+def checked(model: type[Section], values: Any, prefix: str = "") -> Any:
+    """Return a section made of plain values.
+
+    Args:
+        model: the section.
+        values: keys and values.
+        prefix: of the keys in messages, with its dot.
 
     Raises:
-        SettingsError: for an unknown or missing key or a value out of range, naming the key.
+        SettingsError: with a line for each unknown or missing key and each value out of range.
     """
-    if not isinstance(values, dict):
-        _refuse("settings", values, "a table of keys and values is needed")
-    built = {
-        key: _build(_SECTIONS[key], value, f"{key}.") if key in _SECTIONS else value
-        for key, value in values.items()
-    }
-    return _build(RunSettings, built, "")
+    if not isinstance(values, Mapping):
+        where = prefix.rstrip(".") or "settings"
+        raise SettingsError(f"{where} is {values!r}: a table of keys and values is needed")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{prefix}{line}" for line in lines_of(error, values, model)]
+        raise SettingsError("\n".join(lines)) from None
 
 
-def read_json(path) -> dict:
+def choose(kind: str, values: Any, key: str | None = None) -> Choice:
+    """Return a choice with its options.
+
+    Args:
+        kind: ``network``, ``regularizer`` or ``optimizer``.
+        values: its ``name`` (a default where there is none) and options.
+        key: where this stands; by default the kind.
+
+    Raises:
+        SettingsError: naming the key, if there is no such choice or an option is refused.
+    """
+    key = key or kind
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{key} is {values!r}: a table of keys and values is needed")
+    options = dict(values)
+    name = options.pop("name", DEFAULT_CHOICES[kind])
+    return checked(catalogue.found(kind, name, f"{key}.name").cls, options, f"{key}.")
+
+
+def check_combination(network: Choice, regularizer: Choice, optimizer: Choice) -> None:
+    """Refuse choices that cannot work together.
+
+    Raises:
+        SettingsError: naming them, and what would do.
+    """
+
+    def others(kind, fits):
+        names = [n for n in catalogue.names(kind) if fits(catalogue.found(kind, n).cls)]
+        return ", ".join(names)
+
+    if optimizer.needs_rows and regularizer.adds_penalty:
+        raise SettingsError(
+            f"regularizer.name is {regularizer.name!r}: its penalty is no sum of squared rows, on "
+            f"which the optimizer {optimizer.name} works; choose one of "
+            f"{others('regularizer', lambda cls: not cls.adds_penalty)}, or an optimizer of "
+            f"{others('optimizer', lambda cls: not cls.needs_rows)}"
+        )
+    if optimizer.needs_taps and not network.has_taps:
+        raise SettingsError(
+            f"network.name is {network.name!r}: it does not give the layers' inputs and "
+            f"cotangents, which the optimizer {optimizer.name} needs; choose one of "
+            f"{others('network', lambda cls: cls.has_taps)}, or an optimizer of "
+            f"{others('optimizer', lambda cls: not cls.needs_taps)}"
+        )
+
+
+def settings_from_dict(values: Any) -> RunSettings:
+    """Build and check the settings of a run.
+
+    Raises:
+        SettingsError: for an unknown or missing key, a value out of range or a combination that
+            cannot work, naming the key.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"settings is {values!r}: a table of keys and values is needed")
+    choices = {kind: choose(kind, values.get(kind, {})) for kind in DEFAULT_CHOICES}
+    settings = checked(RunSettings, {**values, **choices})
+    _ = settings.problem
+    check_combination(**choices)
+    return settings
+
+
+def evaluation_from_dict(values: Any) -> EvaluationSettings:
+    """Build and check what an evaluation needs.
+
+    Raises:
+        SettingsError: naming the key.
+    """
+    if isinstance(values, Mapping) and "run" in values:
+        values = {**values, "run": settings_from_dict(values["run"])}
+    return checked(EvaluationSettings, values)
+
+
+def reference_from_dict(values: Any) -> ReferenceSettings:
+    """Build and check what a reference solution needs.
+
+    Raises:
+        SettingsError: naming the key.
+    """
+    settings = checked(ReferenceSettings, values)
+    _ = settings.problem
+    return settings
+
+
+def differences(found: RunSettings, asked: RunSettings) -> str:
+    """Return the keys at which settings differ, with both values; empty if they agree.
+
+    Settings are compared as the model understands them: a key that one of them does not say has
+    its default.
+    """
+    a, b = _flat(found.resolved()), _flat(asked.resolved())
+    return ", ".join(
+        f"{key} is {a.get(key, 'missing')}, not {b.get(key, 'missing')}"
+        for key in sorted(a.keys() | b.keys())
+        if key not in a or key not in b or a[key] != b[key]
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def read_json(path) -> Any:
     """Read a settings file as plain values.
 
     Raises:
@@ -323,34 +259,18 @@ def read_json(path) -> dict:
         raise SettingsError(f"settings file {path} is not valid JSON: {error}") from None
 
 
-def load_settings(path) -> RunSettings:
+def load_settings(path, build=settings_from_dict):
     """Read and check a settings file.
 
-    Raises:
-        SettingsError: naming the file and the key.
-    """
-    try:
-        return settings_from_dict(read_json(path))
-    except SettingsError as error:
-        message = str(error)
-        raise SettingsError(message if str(path) in message else f"{path}: {message}") from None
-
-
-def read_reference_settings(path) -> tuple[Problem, Evaluation]:
-    """Read what a reference solution needs: the keys ``equation`` and ``evaluation``.
+    Args:
+        path: the file.
+        build: what makes settings of its values: of a run, an evaluation or a reference.
 
     Raises:
         SettingsError: naming the file and the key.
     """
     values = read_json(path)
     try:
-        if not isinstance(values, dict):
-            _refuse("settings", values, "a table of keys and values is needed")
-        for key in values:
-            if key not in ("equation", "evaluation"):
-                raise SettingsError(f"{key} is unknown; known keys: equation, evaluation")
-        equation = _build(Equation, values.get("equation", {}), "equation.")
-        evaluation = _build(Evaluation, values.get("evaluation", {}), "evaluation.")
-        return get_problem(equation.name, **equation.parameters), evaluation
+        return build(values)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None

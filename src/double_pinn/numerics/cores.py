@@ -9,27 +9,14 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
-from double_pinn.configuration.settings import Optimizer
-
 AXIS = "cores"
 
 # How an array is spread: every core has all of it, or a share of its leading axis.
 WHOLE, SHARES = PartitionSpec(), PartitionSpec(AXIS)
 
 
-def core_count(optimizer: Optimizer, available: int) -> int:
-    """Return over how many cores a run is dealt out.
-
-    L-BFGS deals the 2m vectors of its history out equally; the other optimisers keep one device,
-    whose products XLA splits.
-
-    Args:
-        optimizer: of the run.
-        available: cores that it may use.
-    """
-    if optimizer.name != "lbfgs":
-        return 1
-    vectors = 2 * optimizer.memory
+def equal_shares(vectors: int, available: int) -> int:
+    """Return over how many of the available cores so many vectors are dealt out equally."""
     return next(n for n in range(min(available, vectors), 0, -1) if vectors % n == 0)
 
 
@@ -62,12 +49,12 @@ def own_share(array, cores: int):
     return shares[jax.lax.axis_index(AXIS)]
 
 
-def total(values, cores: int):
+def sum_over_cores(values, cores: int):
     """Return the sum of all cores' values, a pytree."""
     return values if cores == 1 else jax.lax.psum(values, AXIS)
 
 
-def all_shares(share, cores: int):
+def gather_shares(share, cores: int):
     """Return the concatenation of all cores' shares along the leading axis."""
     return share if cores == 1 else jax.lax.all_gather(share, AXIS, tiled=True)
 
@@ -78,7 +65,7 @@ def summed(function, cores: int):
         return function
 
     def with_gradient(x):
-        return total(jax.value_and_grad(function)(x), cores)
+        return sum_over_cores(jax.value_and_grad(function)(x), cores)
 
     sum_over_cores = jax.custom_vjp(lambda x: with_gradient(x)[0])
     sum_over_cores.defvjp(with_gradient, lambda gradient, g: (g * gradient,))

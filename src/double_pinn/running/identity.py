@@ -1,69 +1,67 @@
-"""What Python files compute, as a digest: the identity of the code behind a run's numbers."""
+"""Which code and settings a run belongs to: what its checkpoints and its file are known by."""
 
 import hashlib
-import token
-import tokenize
-from collections.abc import Iterable, Iterator
+import json
 from pathlib import Path
 
-# By name, because the numbers of tokens differ from one Python to the next.
-_OPENS = {"FSTRING_START", "TSTRING_START"}
-_CLOSES = {"FSTRING_END", "TSTRING_END"}
-_SILENT = {"COMMENT", "NL", "ENCODING", "ENDMARKER"}
+from double_pinn.code import PACKAGE, code_digest, imported_files
+from double_pinn.configuration.catalogue import KINDS, found
+from double_pinn.configuration.settings import RunSettings
+
+_NUMERICS = PACKAGE / "numerics"
 
 
-def code_digest(files: Iterable[Path]) -> str:
-    """Return a digest of what Python files say, the same under Python 3.11 to 3.14.
+def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
+    """Return the files that decide the numbers of a run: a place, and what was chosen there.
 
-    Made of tokens: comments, docstrings and the breaking of lines do not enter. The names of the
-    files decide their order and nothing else.
+    These are all files of ``numerics/`` outside the folders of choices, what every choice of a
+    folder shares, the four chosen files, and what these import from such folders.
 
     Args:
-        files: Python source files, in any order.
+        chosen: name of the choice by kind (a key of ``KINDS``).
+
+    Raises:
+        SettingsError: if there is no such choice.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(files):
-        for line in _logical_lines(path):
-            # A string that stands alone is a docstring.
-            if [kind for kind, _ in line] != ["STRING", "NEWLINE"]:
-                digest.update(repr(line).encode())
-    return digest.hexdigest()
+    folders = [_NUMERICS / folder for folder, _ in KINDS.values()]
+    core = [p for p in _NUMERICS.rglob("*.py") if p.parent not in folders]
+    shared = [folder / name for folder in folders for name in ("__init__.py", "base.py")]
+    files = {*core, *shared}
+    pending = [found(kind, name).path for kind, name in chosen.items()]
+    while pending:
+        path = pending.pop()
+        if path not in files:
+            files.add(path)
+            pending += [p for p in imported_files(path) if p.parent in folders]
+    return sorted(files)
 
 
-def _logical_lines(path: Path) -> Iterator[list[tuple[str, str]]]:
-    """Yield kind and text of the tokens of each logical line; a step of indentation is its own."""
-    line: list[tuple[str, str]] = []
-    for kind, text in _tokens(path):
-        if kind in ("INDENT", "DEDENT"):
-            yield [(kind, "")]
-        elif kind == "NEWLINE":
-            yield [*line, (kind, "")]
-            line = []
-        else:
-            line.append((kind, text))
+def run_digest(settings: RunSettings) -> str:
+    """Return the digest of the code that decides the numbers of a run."""
+    return code_digest(number_deciding_files(settings.chosen))
 
 
-def _tokens(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of each token; an f-string is one STRING, as before Python 3.12."""
-    with tokenize.open(path) as file:
-        rows = file.readlines()
-    depth, start = 0, (0, 0)
-    for found in tokenize.generate_tokens(iter(rows).__next__):
-        kind = token.tok_name[found.type]
-        if kind in _OPENS:
-            start = start if depth else found.start
-            depth += 1
-        elif kind in _CLOSES:
-            depth -= 1
-            if depth == 0:
-                yield "STRING", _between(rows, start, found.end)
-        elif depth == 0 and kind not in _SILENT:
-            yield kind, found.string
+def checkpoint_identity(settings: RunSettings, seed: int, code: str, backend: str) -> dict:
+    """Return what a run's checkpoints belong to.
+
+    A larger budget continues a run; the same settings under other code are another run.
+
+    Args:
+        settings: of the run.
+        seed: of the run.
+        code: digest of the code.
+        backend: of JAX, such as ``cpu``.
+    """
+    return {**_without_budget(settings), "seed": seed, "backend": backend, "code": code}
 
 
-def _between(rows: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """Return the source from one (row, column) to another; rows count from 1."""
-    taken = rows[start[0] - 1 : end[0]]
-    taken[-1] = taken[-1][: end[1]]
-    taken[0] = taken[0][start[1] :]
-    return "".join(taken)
+def checkpoint_key(settings: RunSettings) -> str:
+    """Return a short name made of all that decides the numbers of a cell but its budget."""
+    text = json.dumps([_without_budget(settings), run_digest(settings)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without_budget(settings: RunSettings) -> dict:
+    values = settings.as_dict()
+    values["stopping"].pop("max_iterations")
+    return values

@@ -1,1 +1,1 @@
-"""Networks: the functions that are trained."""
+"""The networks, one file each."""

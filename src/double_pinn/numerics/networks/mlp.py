@@ -2,10 +2,12 @@
 
 from itertools import pairwise
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.flatten_util import ravel_pytree
+
+from double_pinn.numerics.derivatives import network_channels, tapped_channels
+from double_pinn.numerics.networks.base import FlatNetwork, Network
+from double_pinn.values import Count
 
 
 class MLP(nnx.Module):
@@ -44,43 +46,44 @@ class MLP(nnx.Module):
         return self.layers[-1](h)[..., 0]
 
 
-class FlatMLP:
-    """The MLP as a function of one flat parameter vector, which is what the optimisers see.
+class TanhMLP(Network):
+    """The paper's MLP; Section 3: 4 hidden layers of 128 neurons."""
 
-    Attributes:
-        size: number of parameters.
-        dtype: of the parameters.
+    name = "mlp"
+    label = "MLP"
+    has_taps = True
+
+    hidden_layers: Count = 4
+    """Hidden layers."""
+    width: Count = 128
+    """Neurons a hidden layer."""
+
+    def module(self, rngs, dtype):
+        """Return a fresh :class:`MLP`."""
+        return MLP(self.hidden_layers, self.width, rngs=rngs, dtype=dtype)
+
+    def bound(self, dtype):
+        """Return the network with derivatives in Taylor mode."""
+        return FlatMLP(self, dtype)
+
+
+class FlatMLP(FlatNetwork):
+    """The MLP as its layers, through which all derivatives travel in Taylor mode.
+
+    See :mod:`double_pinn.numerics.derivatives`.
     """
 
-    def __init__(self, hidden_layers: int, width: int, dtype):
-        """Build the template; no random numbers are drawn."""
-        self.hidden_layers, self.width, self.dtype = hidden_layers, width, jnp.dtype(dtype)
-        graph_state = jax.eval_shape(lambda: nnx.state(self._module(0)))
-        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, self.dtype), graph_state)
-        flat, self._unravel = ravel_pytree(zeros)
-        self.size = flat.size
+    network_channels = staticmethod(network_channels)
+    tapped_channels = staticmethod(tapped_channels)
 
-    def _module(self, seed):
-        return MLP(self.hidden_layers, self.width, rngs=nnx.Rngs(params=seed))
-
-    def init(self, seed: int):
-        """Return the initial parameters of a seed, shape (size,).
-
-        The draw is made in FP32 and then cast, so both precisions start at the same point.
-        """
-        flat, _ = ravel_pytree(nnx.state(self._module(seed)))
-        return flat.astype(self.dtype)
-
-    def layers(self, flat) -> list:
+    def weights(self, flat) -> list:
         """Return ``[(kernel (n_in, n_out), bias (n_out,)), ...]`` from the flat vector."""
         by_index = self._unravel(flat)["layers"]
         return [
             (by_index[k]["kernel"].get_value(), by_index[k]["bias"].get_value())
-            for k in range(self.hidden_layers + 1)
+            for k in range(self.network.hidden_layers + 1)
         ]
 
-    def module(self, flat) -> MLP:
-        """Return the Flax module that holds the parameters."""
-        module = self._module(0)
-        nnx.update(module, self._unravel(flat))
-        return module
+    def kernels(self, weights) -> list:
+        """Return the kernels of the layers."""
+        return [kernel for kernel, _ in weights]

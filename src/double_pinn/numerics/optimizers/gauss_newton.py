@@ -1,110 +1,140 @@
-"""Levenberg-Marquardt with geodesic acceleration in dual form, for few rows and many parameters.
+"""Gauss-Newton for double PINN, after L-BFGS from the fresh network (ours, not the paper's)."""
 
-Double PINN is a nonlinear least-squares problem with N rows r, far fewer than parameters. With the
-Jacobian J and K = J Jᵀ (N × N, see :mod:`double_pinn.numerics.optimizers.gram`) a damped Gauss-Newton step is
-
-    v = -Jᵀ (K + μ I)⁻¹ r,        a = -Jᵀ (K + μ I)⁻¹ r_vv,        step = v + a/2,
-
-where r_vv is the second derivative of the rows along v (Transtrum and Sethna, "Improvements to the
-Levenberg-Marquardt algorithm for nonlinear least-squares minimization", arXiv:1201.5885). One
-Cholesky factor serves both; a step is taken if the loss falls and 2‖a‖/‖v‖ is at most 0.75. This is
-not the paper's method: the paper trains with L-BFGS alone.
-"""
-
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve
 
+from double_pinn.numerics.objective import Objective
+from double_pinn.numerics.optimizers.base import Stepper
+from double_pinn.numerics.optimizers.damped_step import first_damping, gauss_newton_step
 from double_pinn.numerics.optimizers.gram import RowGram
-
-_LARGEST_ACCELERATION = 0.75
-_RAISE, _LOWER = 2.5, 1.0 / 3.0
-_FIRST_DAMPING = 1e-3
-_MOST_TRIALS = 30
+from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.schedule import FIRST_ORDER, SECOND_ORDER
+from double_pinn.values import Count, Natural, NonNegative
 
 
-class Trial(NamedTuple):
-    """A damped step and what became of it.
+class GaussNewton(LBFGS):
+    """L-BFGS first, then Levenberg-Marquardt on the rows, with geodesic acceleration."""
+
+    name = "gauss_newton"
+    label = "Gauss-Newton"
+    needs_rows = True
+    needs_taps = True
+    deals_out = False
+
+    warmup_iterations: Natural = 1000
+    """L-BFGS iterations after which Gauss-Newton takes over at the latest."""
+    switch_loss: NonNegative = 1e-5
+    """Gauss-Newton takes over once the loss is below this fraction of its first value."""
+    acceleration: bool = True
+    """Whether to use geodesic acceleration."""
+    most_rows: Count = 4000
+    """Rows that a step sees, about: its matrix has as many rows and columns. Beyond it the points
+    of the domain are dealt out to parts (Allen-Cahn alone; on a GPU ask for all, 20000)."""
+
+    def cores(self, available):
+        """One device: XLA splits the products."""
+        return 1
+
+    def stepper(self, objective):
+        """Return the schedule bound to an objective."""
+        return _scheduled(self, objective, super().stepper(objective))
+
+
+class GaussNewtonState(NamedTuple):
+    """State of the schedule L-BFGS, then Gauss-Newton.
 
     Attributes:
-        parameters: where it leads, shape (n,).
-        value: objective there.
-        damping: μ over the mean of K's diagonal, for the next step.
-        trials: factorisations it took.
-        accepted: whether the loss fell.
+        first: state of L-BFGS.
+        count: steps so far, int32 scalar.
+        marked: objective at the last look of the switching rule, scalar.
+        damping: relative damping of the next Gauss-Newton step, scalar.
+        refused: parts of the rows in a row that gave no step, int32 scalar.
     """
 
-    parameters: jax.Array
-    value: jax.Array
-    damping: jax.Array
-    trials: jax.Array
-    accepted: jax.Array
+    first: Any
+    count: Any
+    marked: Any
+    damping: Any
+    refused: Any
 
 
-def gauss_newton_step(
-    gram: RowGram, parameters, value, damping, *, acceleration=True, judge: RowGram | None = None
-) -> Trial:
-    """Take one accepted step, raising the damping until there is one.
+# Iterations between two looks of the switching rule.
+_LOOK_EVERY = 100
 
-    Args:
-        gram: the rows, or a part of them.
-        parameters: flat parameters, shape (n,).
-        value: objective there.
-        damping: relative damping to try first.
-        acceleration: whether to use geodesic acceleration.
-        judge: all rows, whose sum of squares must fall; ``None``: ``gram`` has them all.
 
-    Returns:
-        The accepted step, or, where rounding leaves none after 30 trials, the unchanged parameters.
+def _scheduled(options: "GaussNewton", objective: Objective, first: Stepper) -> Stepper:
+    """L-BFGS from the fresh network, Gauss-Newton once L-BFGS has become slow.
+
+    The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
+    ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after
+    ``warmup_iterations``. Where there are more rows than ``most_rows``, the steps see one part of
+    them after the other; once no part lowers the loss of all rows, the steps see all rows.
     """
-    judge = judge or gram
-    rows, pull = jax.vjp(gram.rows, parameters)
-    K = gram.matrix(parameters)
-    scale = jnp.trace(K) / gram.size
-    least = jnp.finfo(K.dtype).eps
-    diagonal = jnp.arange(gram.size)
+    gram = RowGram(objective.network, objective.system, options.most_rows)
 
-    def curvature(v):
-        def slope(at):
-            return jax.jvp(gram.rows, (at,), (v,))[1]
+    def init(parameters):
+        state = first.init(parameters)
+        inner = GaussNewtonState(
+            state.inner,
+            count=jnp.zeros((), jnp.int32),
+            marked=state.value,
+            damping=first_damping(parameters.dtype),
+            refused=jnp.zeros((), jnp.int32),
+        )
+        phase = SECOND_ORDER if options.warmup_iterations == 0 else FIRST_ORDER
+        return state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
 
-        return jax.jvp(slope, (parameters,), (v,))[1]
-
-    def attempt(trial: Trial) -> Trial:
-        factor = jnp.linalg.cholesky(
-            K.at[diagonal, diagonal].add(trial.damping * scale), symmetrize_input=False
+    def first_order(state):
+        inner = state.inner
+        new = first.step(state._replace(inner=inner.first))
+        count = inner.count + 1
+        low = (count % _LOOK_EVERY == 0) & (new.value < options.switch_loss * inner.marked)
+        over = low | new.stalled | (count >= options.warmup_iterations)
+        return new._replace(
+            stalled=jnp.zeros((), bool),
+            phase=jnp.where(over, SECOND_ORDER, FIRST_ORDER).astype(jnp.int32),
+            inner=inner._replace(first=new.inner, count=count),
         )
 
-        def towards(target):
-            return -pull(cho_solve((factor, True), target))[0]
-
-        v = towards(rows)
-        step, ratio = v, jnp.zeros((), K.dtype)
-        if acceleration:
-            a = towards(curvature(v))
-            step, ratio = v + 0.5 * a, 2 * jnp.linalg.norm(a) / jnp.linalg.norm(v)
-        moved = parameters + step
-        new_rows = judge.rows(moved)
-        new_value = new_rows @ new_rows
-        # A failed factorisation is NaN and compares as false.
-        accepted = (new_value < value) & (ratio <= _LARGEST_ACCELERATION)
-        at_once = jnp.where(trial.trials == 0, _LOWER, 1.0)
-        return Trial(
-            jnp.where(accepted, moved, parameters),
-            jnp.where(accepted, new_value, value),
-            jnp.maximum(trial.damping * jnp.where(accepted, at_once, _RAISE), least),
-            trial.trials + 1,
-            accepted,
+    def take(rows, state):
+        return gauss_newton_step(
+            rows,
+            state.parameters,
+            state.value,
+            state.inner.damping,
+            acceleration=options.acceleration,
+            judge=gram,
         )
 
-    start = Trial(parameters, value, damping, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
-    return jax.lax.while_loop(
-        lambda trial: ~trial.accepted & (trial.trials < _MOST_TRIALS), attempt, start
-    )
+    def second_order(state):
+        inner = state.inner
+        if gram.parts == 1:
+            trial = take(gram, state)
+            whole = jnp.ones((), bool)
+        else:
+            whole = inner.refused >= gram.parts
+            part = inner.count % gram.parts
+            trial = jax.lax.cond(
+                whole, lambda s: take(gram, s), lambda s: take(gram.part(part), s), state
+            )
+        refused = jnp.where(trial.accepted, 0, inner.refused + 1).astype(jnp.int32)
+        return state._replace(
+            parameters=trial.parameters,
+            value=trial.value,
+            evaluations=state.evaluations + trial.trials,
+            stalled=whole & ~trial.accepted,
+            inner=inner._replace(
+                count=inner.count + 1,
+                # What one part refused says nothing of the next.
+                damping=jnp.where(trial.accepted, trial.damping, inner.damping),
+                # From then on: all rows.
+                refused=jnp.where(whole, inner.refused, refused),
+            ),
+        )
 
+    def step(state):
+        return jax.lax.cond(state.phase == FIRST_ORDER, first_order, second_order, state)
 
-def first_damping(dtype) -> jax.Array:
-    """Return the relative damping of a first step, scalar."""
-    return jnp.asarray(_FIRST_DAMPING, dtype)
+    return Stepper(init, step)

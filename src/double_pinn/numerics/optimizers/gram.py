@@ -21,9 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from double_pinn.numerics.rows import PointSet, RowSystem
+from double_pinn.numerics.row_sets import RowSet
+from double_pinn.numerics.rows import RowSystem
 
-# Points times channels of a tile; times its blocks of rows, the side of the largest product.
+# Points times channels of a tile; times its groups of rows, the side of the largest product.
 _TILE_COLUMNS = 480
 
 
@@ -31,16 +32,16 @@ class _Tiles(NamedTuple):
     """A point set cut into tiles.
 
     Attributes:
-        point_set: the set.
+        row_set: the set.
         places: points with a leading axis of tiles.
-        scale: √(weight / n) of each row, 0 for the filling, shape (tiles, blocks, size).
+        scale: √(weight / n) of each row, 0 for the filling, shape (tiles, groups, size).
         value_channels: 1 for the channels that carry a value (not a derivative), shape (C,).
-        active: for each block, the channels on which its rows depend; the cotangents of the others
+        active: for each group, the channels on which its rows depend; the cotangents of the others
             vanish.
         parts: into which the points are dealt out, a run of tiles each.
     """
 
-    point_set: PointSet
+    row_set: RowSet
     places: list
     scale: np.ndarray
     value_channels: np.ndarray
@@ -64,14 +65,14 @@ class _Tiles(NamedTuple):
 
     @property
     def active_channels(self) -> list[int]:
-        """The active channels of all blocks, one after the other."""
+        """The active channels of all groups, one after the other."""
         return [c for channels in self.active for c in channels]
 
 
 class RowGram:
     """Rows as one vector, tile by tile, with its products by J, Jᵀ and the matrix J Jᵀ.
 
-    The order of the rows is: set, tile, block, point. Rows that only fill up a tile are zero.
+    The order of the rows is: set, tile, group, point. Rows that only fill up a tile are zero.
 
     Attributes:
         size: length of the vector, filling included.
@@ -88,21 +89,21 @@ class RowGram:
         """
         self.network, self.system = network, system
         self._sets: list[_Tiles] = []
-        rows = [sum(block.count for block in blocks) for _, blocks in system.sets]
+        rows = [sum(group.count for group in groups) for _, groups in system.sets]
         self.parts = _part_count(rows[0], sum(rows[1:]), most_rows)
-        for k, (point_set, blocks) in enumerate(system.sets):
+        for k, (row_set, groups) in enumerate(system.sets):
             parts = self.parts if k == 0 else 1
-            places, counts = point_set.cut(_TILE_COLUMNS, parts)
-            weights = np.asarray([block.weight / block.count for block in blocks])
+            places, counts = row_set.cut(_TILE_COLUMNS, parts)
+            weights = np.asarray([group.weight / group.count for group in groups])
             scale = np.sqrt(weights)[None, :, None] * counts[:, None, :]
-            values = [k == 0 for plan in point_set.plans for k in range(len(plan))]
+            values = [k == 0 for plan in row_set.plans for k in range(len(plan))]
             self._sets.append(
                 _Tiles(
-                    point_set,
+                    row_set,
                     places,
                     scale.astype(system.dtype),
                     np.asarray(values, system.dtype),
-                    point_set.active_channels(),
+                    row_set.active_channels(),
                     parts,
                 )
             )
@@ -123,12 +124,12 @@ class RowGram:
 
     def rows(self, parameters) -> jax.Array:
         """Return the weighted rows r, shape (size,); the objective is r·r (Eqs. 2-4)."""
-        layers, box = self.network.layers(parameters), self.system.box
+        layers, box = self.network.weights(parameters), self.system.box
 
         def of_set(tiles):
             def of_tile(tile):
                 places, scale = tile
-                return jnp.stack(tiles.point_set.rows(layers, box, places)) * scale
+                return jnp.stack(tiles.row_set.rows(layers, box, places)) * scale
 
             return jax.lax.map(of_tile, (tiles.places, tiles.scale)).ravel()
 
@@ -136,7 +137,7 @@ class RowGram:
 
     def matrix(self, parameters) -> jax.Array:
         """Return K = J Jᵀ, symmetric, shape (size, size)."""
-        layers = self.network.layers(parameters)
+        layers = self.network.weights(parameters)
         K = jnp.zeros((self.size, self.size), self.system.dtype)
         features = [self._features(tiles, layers) for tiles in self._sets]
         starts = np.cumsum([0, *(tiles.scale.size for tiles in self._sets)])
@@ -151,33 +152,33 @@ class RowGram:
         Inputs have shape (C·size, n_in); cotangents, weighted and of the active channels only,
         (Σ active · size, n_out).
         """
-        point_set, box = tiles.point_set, self.system.box
+        row_set, box = tiles.row_set, self.system.box
         n, dtype = tiles.scale.shape[-1], self.system.dtype
         zeros = [
             [jnp.zeros((len(plan), bias.size, n), dtype) for _, bias in layers]
-            for plan in point_set.plans
+            for plan in row_set.plans
         ]
 
         def of_tile(tile):
             places, scale = tile
             rows, pull, taps = jax.vjp(
-                lambda shifts: point_set.tapped_rows(layers, box, places, shifts),
+                lambda shifts: row_set.tapped_rows(layers, box, places, shifts),
                 zeros,
                 has_aux=True,
             )
             inputs = [_points_first(parts) for parts in zip(*taps, strict=True)]
-            by_block = []
+            by_group = []
             for b in range(len(rows)):
                 (cotangents,) = pull(
                     [scale[k] if k == b else jnp.zeros(n, dtype) for k in range(len(rows))]
                 )
-                by_block.append(
+                by_group.append(
                     [
                         _points_first(parts, tiles.active[b])
                         for parts in zip(*cotangents, strict=True)
                     ]
                 )
-            outputs = [jnp.concatenate(parts) for parts in zip(*by_block, strict=True)]
+            outputs = [jnp.concatenate(parts) for parts in zip(*by_group, strict=True)]
             return inputs, outputs
 
         return jax.lax.map(of_tile, (tiles.places, tiles.scale))
@@ -209,15 +210,15 @@ def _fill(K, mine, theirs, *, same: bool):
 
     def put(K, pair):
         i, j = pair
-        block = _tile(
+        product = _tile(
             tiles,
             jax.tree.map(lambda a: a[i], features),
             others,
             jax.tree.map(lambda a: a[j], other_features),
         )
         row, column = start + i * side, other_start + j * other_side
-        K = jax.lax.dynamic_update_slice(K, block, (row, column))
-        return jax.lax.dynamic_update_slice(K, block.T, (column, row)), None
+        K = jax.lax.dynamic_update_slice(K, product, (row, column))
+        return jax.lax.dynamic_update_slice(K, product.T, (column, row)), None
 
     return jax.lax.scan(put, K, tuple(jnp.asarray(pairs, jnp.int32).T))[0]
 
@@ -229,13 +230,13 @@ def _tile(tiles: _Tiles, features, others: _Tiles, other_features):
         return _layer_tile(tiles, others, *layer)
 
     layers = list(zip(*features, *other_features, strict=True))
-    total = of_layer(layers[0]) + of_layer(layers[-1])
+    products = of_layer(layers[0]) + of_layer(layers[-1])
     if hidden := layers[1:-1]:
         # The hidden layers are all alike: one program for all of them.
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *hidden)
-        add = lambda total, layer: (total + of_layer(layer), None)  # noqa: E731
-        total = jax.lax.scan(add, total, stacked)[0]
-    return total
+        add = lambda products, layer: (products + of_layer(layer), None)  # noqa: E731
+        products = jax.lax.scan(add, products, stacked)[0]
+    return products
 
 
 def _layer_tile(tiles: _Tiles, others: _Tiles, a, d, other_a, other_d):
@@ -247,14 +248,14 @@ def _layer_tile(tiles: _Tiles, others: _Tiles, a, d, other_a, other_d):
     inputs = inputs[:, :, np.asarray(theirs), :]
     outputs = (d @ other_d.T).reshape(len(mine), n, len(theirs), m)
     products = iter([inputs[channel] * outputs[k] for k, channel in enumerate(mine)])
-    totals = [sum(next(products) for _ in channels) for channels in tiles.active]
-    return jnp.concatenate([_sum_channels(total, others.active) for total in totals])
+    sums = [sum(next(products) for _ in channels) for channels in tiles.active]
+    return jnp.concatenate([_sum_channels(rows, others.active) for rows in sums])
 
 
-def _sum_channels(total, active):
-    """Sum (n, Σ active, m) over each block's channels; the result has shape (n, blocks · m)."""
+def _sum_channels(products, active):
+    """Sum (n, Σ active, m) over each group's channels; the result has shape (n, groups · m)."""
     sums, k = [], 0
     for channels in active:
-        sums.append(sum(total[:, k + i, :] for i in range(len(channels))))
+        sums.append(sum(products[:, k + i, :] for i in range(len(channels))))
         k += len(channels)
     return jnp.concatenate(sums, axis=1)

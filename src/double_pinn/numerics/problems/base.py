@@ -14,59 +14,92 @@ import numpy as np
 from double_pinn.errors import SettingsError
 
 
+#: Number of an axis, by its name.
+AXES = {"x": 0, "t": 1}
+
+Edge = tuple[np.ndarray, np.ndarray]
+
+
 @dataclass(frozen=True)
-class Initial:
-    """A condition on the edge t = t0; its derived row is taken along x.
+class Condition:
+    """What holds on an edge of the domain, or ties two of them.
+
+    A kind of condition says where: it sets ``tangent`` and ``places``. The four kinds below are
+    enough for most; a subclass of one of them holds where that one does.
 
     Attributes:
         name: name of the loss term, such as ``initial_u``.
-        residual: pointwise ``f(u, x)``; ``u`` gives value and derivatives on the edge.
+        residual: the pointwise line; what it takes is the kind's affair.
     """
 
     name: str
-    residual: Callable[[Any, Any], Any]
+    residual: Callable[..., Any]
+
+    #: The axis along the edge, "x" or "t", along which the derived row is taken.
+    tangent: ClassVar[str] = "t"
+
+    @staticmethod
+    def places(problem: "Problem", x_edge: np.ndarray, t_edge: np.ndarray) -> list[Edge]:
+        """Return the points ``(x, t)`` of each edge that the condition sees.
+
+        Args:
+            problem: gives the ends of the domain.
+            x_edge: positions along an edge of constant t, shape (m,).
+            t_edge: instants along an edge of constant x, shape (m,).
+        """
+        raise NotImplementedError
+
+    def line(self, fields, x, t):
+        """Return the residual at a point, from the solution on each of the edges."""
+        return self.residual(*fields, t if self.tangent == "t" else x)
 
 
-@dataclass(frozen=True)
-class Left:
+class Initial(Condition):
+    """A condition on the edge t = t0, pointwise ``f(u, x)``; its derived row is taken along x."""
+
+    tangent = "x"
+
+    @staticmethod
+    def places(problem, x_edge, t_edge):
+        """Return the points of t = t0."""
+        return [(x_edge, np.full_like(x_edge, problem.t_range[0]))]
+
+
+class Left(Condition):
     """A condition on the edge x = x0, pointwise ``f(u, t)``; its derived row is taken along t."""
 
-    name: str
-    residual: Callable[[Any, Any], Any]
+    @staticmethod
+    def places(problem, x_edge, t_edge):
+        """Return the points of x = x0."""
+        return [(np.full_like(t_edge, problem.x_range[0]), t_edge)]
 
 
-@dataclass(frozen=True)
-class Right:
+class Right(Condition):
     """A condition on the edge x = x1, pointwise ``f(u, t)``; its derived row is taken along t."""
 
-    name: str
-    residual: Callable[[Any, Any], Any]
+    @staticmethod
+    def places(problem, x_edge, t_edge):
+        """Return the points of x = x1."""
+        return [(np.full_like(t_edge, problem.x_range[1]), t_edge)]
 
 
-@dataclass(frozen=True)
-class Periodic:
-    """A condition that ties the edges x = x0 and x = x1.
+class Periodic(Condition):
+    """A condition that ties x = x0 and x = x1, pointwise ``f(left, right, t)``; derived along t."""
 
-    Attributes:
-        name: name of the loss term, such as ``periodic_u``.
-        residual: pointwise ``f(left, right, t)``; its derived row is taken along t.
-    """
-
-    name: str
-    residual: Callable[[Any, Any, Any], Any]
-
-
-Condition = Initial | Left | Right | Periodic
+    @staticmethod
+    def places(problem, x_edge, t_edge):
+        """Return the points of both edges, left and right."""
+        return [(np.full_like(t_edge, end), t_edge) for end in problem.x_range]
 
 
 def kind_of(condition) -> type[Condition]:
-    """Return which of the four kinds a condition is, by inheritance.
+    """Return the class that says where a condition holds: the condition's own, or a parent.
 
     Raises:
-        SettingsError: if it is none of them: there is no telling on which edge it holds.
+        SettingsError: if there is none: there is no telling on which edge it holds.
     """
-    for kind in (Initial, Left, Right, Periodic):
-        if isinstance(condition, kind):
+    for kind in type(condition).__mro__:
+        if kind is not Condition and issubclass(kind, Condition) and "places" in vars(kind):
             return kind
     name = getattr(condition, "name", condition)
     raise SettingsError(

@@ -1,0 +1,91 @@
+"""What Python files compute, as a digest: the identity of the code behind a run's numbers."""
+
+import ast
+import hashlib
+import token
+import tokenize
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+#: The folder of this package.
+PACKAGE = Path(__file__).resolve().parent
+
+# By name, because the numbers of tokens differ from one Python to the next.
+_OPENS = {"FSTRING_START", "TSTRING_START"}
+_CLOSES = {"FSTRING_END", "TSTRING_END"}
+_SILENT = {"COMMENT", "NL", "ENCODING", "ENDMARKER"}
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Return a digest of what Python files say, the same under Python 3.11 to 3.14.
+
+    Made of tokens: comments, docstrings and the breaking of lines do not enter. The names of the
+    files decide their order and nothing else.
+
+    Args:
+        files: Python source files, in any order.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(files):
+        for line in _logical_lines(path):
+            # A string that stands alone is a docstring.
+            if [kind for kind, _ in line] != ["STRING", "NEWLINE"]:
+                digest.update(repr(line).encode())
+    return digest.hexdigest()
+
+
+def imported_files(path: Path) -> list[Path]:
+    """Return the files of this package that a file imports by ``from ... import``."""
+    names = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("double_pinn")
+        for alias in node.names
+    ]
+    files = []
+    for module, name in names:
+        base = PACKAGE.joinpath(*module.split(".")[1:])
+        for candidate in (base / f"{name}.py", base / name / "__init__.py", base.with_suffix(".py")):
+            if candidate.is_file():
+                files.append(candidate)
+                break
+    return files
+
+
+def _logical_lines(path: Path) -> Iterator[list[tuple[str, str]]]:
+    """Yield kind and text of the tokens of each logical line; a step of indentation is its own."""
+    line: list[tuple[str, str]] = []
+    for kind, text in _tokens(path):
+        if kind in ("INDENT", "DEDENT"):
+            yield [(kind, "")]
+        elif kind == "NEWLINE":
+            yield [*line, (kind, "")]
+            line = []
+        else:
+            line.append((kind, text))
+
+
+def _tokens(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of each token; an f-string is one STRING, as before Python 3.12."""
+    with tokenize.open(path) as file:
+        rows = file.readlines()
+    depth, start = 0, (0, 0)
+    for found in tokenize.generate_tokens(iter(rows).__next__):
+        kind = token.tok_name[found.type]
+        if kind in _OPENS:
+            start = start if depth else found.start
+            depth += 1
+        elif kind in _CLOSES:
+            depth -= 1
+            if depth == 0:
+                yield "STRING", _between(rows, start, found.end)
+        elif depth == 0 and kind not in _SILENT:
+            yield kind, found.string
+
+
+def _between(rows: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Return the source from one (row, column) to another; rows count from 1."""
+    taken = rows[start[0] - 1 : end[0]]
+    taken[-1] = taken[-1][: end[1]]
+    taken[0] = taken[0][start[1] :]
+    return "".join(taken)

@@ -1,0 +1,100 @@
+"""The choices that there are: equations, networks, regularisers and optimisers, found by name."""
+
+import importlib
+import sys
+from dataclasses import fields
+from functools import cache
+
+from double_pinn.configuration import stand_ins
+from double_pinn.errors import SettingsError
+from double_pinn.numerics.choice import Folder, Found, read_folder
+from double_pinn.numerics.problems.base import Problem
+
+#: Kind of choice: its folder in ``numerics/``, and the class of its base.
+KINDS = {
+    "equation": ("problems", "Problem"),
+    "network": ("networks", "Network"),
+    "regularizer": ("regularizers", "Regularizer"),
+    "optimizer": ("optimizers", "Optimizer"),
+}
+
+_without_jax = False
+
+
+def read_without_jax() -> None:
+    """Read the choices without their mathematics from now on, in this process.
+
+    Importing JAX takes seconds, and the workflow is read again by every job. What a choice says of
+    itself (name, options, flags, label) needs no mathematics; to train with it one needs a process
+    that has not called this function.
+    """
+    global _without_jax
+    _without_jax = True
+
+
+@cache
+def folder_of(kind: str) -> Folder:
+    """Return what the folder of a kind holds."""
+    name, base = KINDS[kind]
+    package = f"double_pinn.numerics.{name}"
+
+    def read() -> Folder:
+        parent = importlib.import_module(f"{package}.base")
+        return read_folder(sys.modules[package], getattr(parent, base))
+
+    if not _without_jax or "jax" in sys.modules:
+        return read()
+    with stand_ins.instead_of("jax", "flax", "optax", "jaxtyping"):
+        folder = read()
+    # A file that does more with JAX when it is imported than a stand-in can do.
+    return read() if folder.broken else folder
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the names of all choices of a kind, sorted."""
+    return tuple(folder_of(kind).choices)
+
+
+def found(kind: str, name: str, key: str | None = None) -> Found:
+    """Return a choice and its file.
+
+    Args:
+        kind: a key of ``KINDS``.
+        name: of the choice.
+        key: where it was asked for.
+
+    Raises:
+        SettingsError: if there is none of that name.
+    """
+    return folder_of(kind).get(key or f"{kind}.name", name)
+
+
+def label(kind: str, name: str) -> str:
+    """Return what figures and tables call a choice; a name that is no more, as words."""
+    choice = folder_of(kind).choices.get(name)
+    if choice is None:
+        return name.replace("_", " ")
+    return choice.cls.title if kind == "equation" else choice.cls.label
+
+
+def get_problem(name: str, **parameters) -> Problem:
+    """Build an equation from its name and coefficients.
+
+    Args:
+        name: as in the configuration, such as ``convection``.
+        **parameters: coefficients and ranges that differ from the paper's.
+
+    Raises:
+        SettingsError: if the name or a parameter is unknown, or a value is out of range.
+    """
+    cls = found("equation", name).cls
+    known = [field.name for field in fields(cls)]
+    for key in parameters:
+        if key not in known:
+            raise SettingsError(
+                f"equation.parameters.{key} is unknown to {name!r}; known here: {', '.join(known)}"
+            )
+    try:
+        return cls(**parameters)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"equation.parameters of {name!r}: {error}") from error

@@ -1,0 +1,73 @@
+"""Stand-ins for libraries that are slow to import, while only declarations are read.
+
+Inside :func:`instead_of` an import of such a library gives an object that takes part in whatever
+Python does when it reads a file: it has every attribute, can be called, subclassed, subscripted and
+used in annotations, and as a decorator it returns the function.
+"""
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+
+
+class _StandIn(ModuleType):
+    """A module, and everything in it."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _StandIn(f"{self.__name__}.{name}")
+
+    def __call__(self, *arguments, **options):
+        is_decorated = len(arguments) == 1 and isinstance(arguments[0], FunctionType | type)
+        return arguments[0] if is_decorated else self
+
+    def __mro_entries__(self, bases):
+        return ()
+
+    def __getitem__(self, key):
+        return self
+
+    def __or__(self, other):
+        return self
+
+    __ror__ = __or__
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, libraries):
+        self._libraries = libraries
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self._libraries:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return _StandIn(spec.name)
+
+    def exec_module(self, module):
+        pass
+
+
+@contextlib.contextmanager
+def instead_of(*libraries: str) -> Iterator[None]:
+    """Import stand-ins for libraries.
+
+    Every module that was first imported inside is forgotten afterwards: whoever imports it again
+    gets the real one.
+    """
+    finder, before = _Finder(libraries), set(sys.modules)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in (*libraries, __package__.partition(".")[0]):
+                del sys.modules[name]

@@ -1,0 +1,95 @@
+"""What networks, regularisers and optimisers have in common: a choice is one file.
+
+The file defines one subclass with a name, a label, flags, and options: typed fields with defaults
+and a line of documentation each. It is found by looking into its folder; there is no list.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from double_pinn.errors import SettingsError
+from double_pinn.values import Section
+
+
+class Choice(Section):
+    """A network, a regulariser or an optimiser with its options.
+
+    Attributes:
+        name: the key in the configuration and in file names.
+        label: the name in figures and tables.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+
+    def named(self) -> dict:
+        """Return the options as plain values, after the name: what stands in a settings file."""
+        return {"name": self.name, **self.model_dump()}
+
+
+class Found(NamedTuple):
+    """A choice and the file that defines it.
+
+    Attributes:
+        cls: the class.
+        path: the file.
+    """
+
+    cls: type
+    path: Path
+
+
+class Folder(NamedTuple):
+    """What a folder of choices holds.
+
+    Attributes:
+        choices: the choices, by name, sorted.
+        broken: the files that cannot be imported, with the reason.
+    """
+
+    choices: dict[str, Found]
+    broken: dict[str, str]
+
+    def get(self, key: str, name: str) -> Found:
+        """Return a choice.
+
+        Raises:
+            SettingsError: if there is none of that name; ``key`` says where it was asked for.
+        """
+        if name in self.choices:
+            return self.choices[name]
+        broken = "".join(f"; {file} cannot be imported: {why}" for file, why in self.broken.items())
+        raise SettingsError(f"{key} is {name!r}: choose one of {', '.join(self.choices)}{broken}")
+
+
+def read_folder(package, kind: type) -> Folder:
+    """Import every file of a folder and collect what it defines.
+
+    A file that cannot be imported hides no other choice: it may be half written.
+
+    Args:
+        package: the imported package.
+        kind: the base class of its choices.
+
+    Raises:
+        SettingsError: if two files define choices of the same name.
+    """
+    found: dict[str, Found] = {}
+    broken: dict[str, str] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        path = Path(package.__path__[0]) / f"{info.name}.py"
+        try:
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+        except Exception as error:
+            broken[path.name] = f"{type(error).__name__}: {error}"
+            continue
+        for item in vars(module).values():
+            is_kind = isinstance(item, type) and issubclass(item, kind)
+            # Its own name, not that of a class from which it inherits.
+            if is_kind and item.__module__ == module.__name__ and "name" in vars(item):
+                other = found.setdefault(item.name, Found(item, path))
+                if other.cls is not item:
+                    raise SettingsError(f"{path} and {other.path} both define {item.name!r}")
+    return Folder(dict(sorted(found.items())), broken)

@@ -1,0 +1,1 @@
+"""The regularisers, one file each: what is added to the mean squares of the residuals."""

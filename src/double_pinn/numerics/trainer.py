@@ -1,0 +1,138 @@
+"""The compiled pieces of one run: start, stretches of iterations, losses and errors for the log."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from double_pinn.numerics.cores import WHOLE, compiled
+from double_pinn.numerics.derivatives import VALUE, make_plan, partial
+from double_pinn.numerics.networks.base import Network
+from double_pinn.numerics.objective import Objective, loss_terms, row_system
+from double_pinn.numerics.optimizers.base import Optimizer, StepState
+from double_pinn.numerics.points import TestSample, TrainingGrid, test_points, training_points
+from double_pinn.numerics.problems.base import Problem
+from double_pinn.numerics.regularizers.base import Regularizer
+
+DTYPES = {"fp32": np.float32, "fp64": np.float64}
+
+# The grid on which the log measures errors, each way.
+_ERROR_GRID = 101
+
+
+class Ingredients(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+        problem: the equation.
+        network: what approximates its solution.
+        regularizer: what is added to the mean squares of its residuals.
+        optimizer: what minimises them.
+        grid: the training points.
+        sample: the test points.
+        precision: ``fp32`` or ``fp64``.
+    """
+
+    problem: Problem
+    network: Network
+    regularizer: Regularizer
+    optimizer: Optimizer
+    grid: TrainingGrid
+    sample: TestSample
+    precision: str
+
+
+class Trainer:
+    """The compiled pieces of one cell.
+
+    Attributes:
+        network: the network as a function of a flat vector.
+        objective: what is minimised.
+        stepper: the optimiser, bound to the objective.
+        terms: names of the loss terms.
+        cores: over which the run is dealt out.
+        init: ``init(parameters) -> StepState``.
+        advance: ``advance(state, count) -> (state, taken, finite)``, see :meth:`_advance`.
+        losses: ``losses(parameters) -> (train terms, test terms)``, un-regularised.
+        errors: ``errors(parameters) -> (rMAE, rRMSE)``, or ``None`` without a closed form.
+    """
+
+    def __init__(self, made_of: Ingredients):
+        """Build network, rows, objective and optimiser; compiles lazily."""
+        problem, optimizer, dtype = made_of.problem, made_of.optimizer, DTYPES[made_of.precision]
+        if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+            raise RuntimeError("FP64 needs jax_enable_x64; the command line sets it")
+        self.problem, self.dtype = problem, dtype
+        available = jax.device_count() if jax.default_backend() == "cpu" else 1
+        self.cores = cores = optimizer.cores(available)
+        self.network = network = made_of.network.bound(dtype)
+        train = training_points(made_of.grid, problem)
+        test = test_points(made_of.sample, problem)
+        self.objective = Objective(
+            network,
+            row_system(problem, train, network, made_of.regularizer, cores),
+            made_of.regularizer,
+        )
+        self.stepper = optimizer.stepper(self.objective)
+        systems = [row_system(problem, points, network, cores=cores) for points in (train, test)]
+        self.terms = systems[0].terms
+        self.losses = compiled(
+            lambda p: tuple(loss_terms(network, system, p) for system in systems),
+            *(cores, WHOLE, WHOLE),
+        )
+        self.errors = self._errors() if problem.exact else None
+        spread = self.stepper.spread
+        self.init = compiled(self.stepper.init, cores, WHOLE, spread)
+        self.advance = compiled(
+            *(self._advance, cores, (spread, WHOLE), (spread, WHOLE, WHOLE)), donate_argnums=0
+        )
+
+    def _errors(self):
+        """Return a function of the parameters: rMAE and rRMSE on a 101 × 101 grid.
+
+        For the log alone: training never sees the closed form.
+        """
+        problem, dtype = self.problem, self.dtype
+        box = (problem.x_range, problem.t_range)
+        axes = (np.linspace(*ends, _ERROR_GRID) for ends in box)
+        x, t = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
+        u = np.asarray(problem.exact(x, t), np.float64)
+        x, t, plan = x.astype(dtype), t.astype(dtype), make_plan([partial(VALUE)])
+
+        def errors(parameters):
+            weights = self.network.weights(parameters)
+            error = self.network.network_channels(weights, x, t, box, plan)[0] - u
+            rmae = jnp.abs(error).sum() / np.abs(u).sum()
+            return rmae, jnp.sqrt((error**2).sum() / (u**2).sum())
+
+        return jax.jit(errors)
+
+    def _advance(self, state: StepState, count):
+        """Take up to ``count`` steps; a step to a loss that is not finite is not taken.
+
+        Returns:
+            ``(state, taken, finite)``: the last finite state, the steps taken, and whether the
+            next one would have been finite. Fewer steps are taken where the optimiser stalls or
+            changes its phase.
+        """
+        phase = state.phase
+
+        def proceed(carry):
+            state, taken, finite = carry
+            # A change of phase ends the stretch, because it changes when to log.
+            return finite & ~state.stalled & (state.phase == phase) & (taken < count)
+
+        def body(carry):
+            state, taken, _ = carry
+            new = self.stepper.step(state)
+            finite = jnp.isfinite(new.value) & jnp.isfinite(jnp.sum(new.parameters))
+            # Of the optimiser's own state the last finite version is not kept: training ends.
+            kept = new._replace(
+                parameters=jnp.where(finite, new.parameters, state.parameters),
+                value=jnp.where(finite, new.value, state.value),
+            )
+            return kept, taken + (finite & ~new.stalled), finite
+
+        start = (state, jnp.zeros((), jnp.int32), jnp.isfinite(state.value))
+        return jax.lax.while_loop(proceed, body, start)

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from double_pinn.numerics.derivatives import nested_derivative
+
 jax.config.update("jax_enable_x64", True)
 
 # The same examples every time: a test that fails once a week helps nobody.
@@ -30,30 +32,9 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", before)
 
 
-def nested_derivative(u, index):
-    """Return the partial derivative of a scalar ``u(x, t)`` by nested ``jax.jvp``.
-
-    Args:
-        u: a function of two scalars.
-        index: orders in x and t.
-    """
-    for axis, order in enumerate(index):
-        for _ in range(order):
-            u = _along(u, axis)
-    return u
-
-
-def _along(u, axis):
-    def slope(x, t):
-        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-        return jax.jvp(u, (x, t), (one, zero) if axis == 0 else (zero, one))[1]
-
-    return slope
-
-
 @pytest.fixture(scope="session")
 def nested():
-    """:func:`nested_derivative`, the independent way to every derivative."""
+    """:func:`nested_derivative`: another way to every derivative than Taylor mode."""
     return nested_derivative
 
 

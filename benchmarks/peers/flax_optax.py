@@ -20,6 +20,7 @@ from benchmarks.peers import Stretch
 from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
 from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.numerics.derivatives import nested_derivative
 from double_pinn.numerics.networks.mlp import MLP
 from double_pinn.numerics.problems import Initial, Left, Periodic
 from double_pinn.numerics.rows import Field
@@ -27,27 +28,9 @@ from double_pinn.numerics.rows import Field
 X, T = 0, 1
 
 
-def _along(f, axis):
-    """Return ∂f/∂x or ∂f/∂t of a function of two scalars."""
-
-    def slope(x, t):
-        one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-        return jax.jvp(f, (x, t), (one, zero) if axis == X else (zero, one))[1]
-
-    return slope
-
-
 def _field(u, x, t) -> Field:
     """Return what a pointwise line takes: ``u.xt`` is a nested derivative of ``u(x, t)``."""
-
-    def lookup(index):
-        f = u
-        for axis, order in enumerate(index):
-            for _ in range(order):
-                f = _along(f, axis)
-        return f(x, t)
-
-    return Field(lookup)
+    return Field(lambda index: nested_derivative(u, index)(x, t))
 
 
 def _pointwise_terms(case: Case, problem, u):

@@ -10,7 +10,7 @@ import xarray as xr
 from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import DataError
 from double_pinn.numerics.networks.mlp import FlatMLP
-from double_pinn.results import evaluation, predict, reference
+from double_pinn.results import predict, reference, runs
 from double_pinn.results.evaluation import evaluate, refine, rmae, rrmse
 from double_pinn.results.netcdf import VARIABLES, read_dataset, write_dataset
 
@@ -147,7 +147,7 @@ def test_evaluation_of_two_seeds(settings, reference_path, write_run, tmp_path):
         assert float(ds.rmae[i]) == rmae(u, ds.u_reference.values) > 0
         assert float(ds.rrmse[i]) == rrmse(u, ds.u_reference.values) > 0
         own = ds.isel(seed=i).sel(iteration=run.iteration)
-        for name in evaluation.HISTORIES:
+        for name in runs.HISTORIES:
             np.testing.assert_array_equal(own[name], run[name])
         assert float(ds.final_objective[i]) == float(run.objective[-1])
         assert float(ds.final_train_loss[i]) == float(run.train_loss[-1])

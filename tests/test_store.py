@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from double_pinn.errors import DataError
-from double_pinn.results import netcdf as store
+from double_pinn.results import netcdf
 from double_pinn.results.netcdf import read_dataset, write_dataset
 
 
@@ -189,7 +189,7 @@ def test_garbage(tmp_path, seed):
 
 
 def test_commit_is_unknown_outside_a_checkout_of_ours(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
-    assert store.commit.__wrapped__() == "unknown"
+    monkeypatch.setattr(netcdf, "__file__", str(tmp_path / "netcdf.py"))
+    assert netcdf.commit.__wrapped__() == "unknown"
     monkeypatch.setenv("PATH", "")  # no git
-    assert store.commit.__wrapped__() == "unknown"
+    assert netcdf.commit.__wrapped__() == "unknown"

@@ -214,10 +214,41 @@ def test_html_says_what_markdown_says(rendered):
     assert found == expected[2:]
 
 
-def test_html_is_safe_from_what_a_row_is_called(tmp_path):
-    rows = [row for row in tables.table1({}, PUBLISHED) if row["equation"] == "wave"][:1]
-    rows[0]["model"] = "<b>bold</b> & co"
-    assert Cells(tables.to_html(rows)).rows[2][0].startswith("<b>bold</b> & co")
+@pytest.fixture
+def oddly_named():
+    """One published row whose names hold what each format must escape."""
+    row = next(row for row in tables.table1({}, PUBLISHED) if row["equation"] == "wave")
+    return [{**row, "model": r"<b>a|b</b> & 5% {x_1} $\s^2 #~", "source": "two\nlines"}]
+
+
+def test_html_is_safe_from_what_a_row_is_called(oddly_named):
+    page = Cells(tables.to_html(oddly_named))
+    assert "".join(page.rows[2]).startswith(oddly_named[0]["model"])
+    assert page.open == []
+
+
+def test_markdown_is_safe_from_what_a_row_is_called(oddly_named):
+    lines = tables.to_markdown(oddly_named).splitlines()
+    (line,) = [line for line in lines if line.startswith("| Wave")]
+    assert r"| <b>a\|b</b> & 5%" in line
+    assert len(re.findall(r"(?<!\\)\|", line)) == 12
+    assert lines[-1].endswith(": two lines")
+
+
+def test_latex_is_safe_from_what_a_row_is_called(oddly_named):
+    text = tables.to_latex(oddly_named)
+    escaped = (
+        r"<b>a|b</b> \& 5\% \{x\_1\} \$\textbackslash{}s\textasciicircum{}2 \#\textasciitilde{}"
+    )
+    assert f"    {escaped} & published & 2.3e-2 " in text
+    assert text.splitlines()[0].endswith(": two lines")  # the comment does not end on the way
+
+
+def test_all_outputs_are_written_or_none(tmp_path):
+    (tmp_path / "t.html").mkdir()
+    with pytest.raises(UserError, match=r"t\.html: cannot be written"):
+        tables.write({}, PUBLISHED, [tmp_path / "t.csv", tmp_path / "t.html"])
+    assert [path.name for path in tmp_path.iterdir()] == ["t.html"]
 
 
 def test_stop_reasons_are_counted_where_seeds_differ(tmp_path):

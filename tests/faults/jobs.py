@@ -158,7 +158,7 @@ class Run:
 
     def unfinished_output(self) -> list[Path]:
         """Return the netCDF files that are being written."""
-        return list(self.output.parent.glob(f".{self.output.name}.*.tmp"))
+        return list(self.output.parent.glob(f".{self.output.stem}.*.tmp{self.output.suffix}"))
 
     def continued(self) -> list[int]:
         """Return the iterations that its jobs said they continue from."""

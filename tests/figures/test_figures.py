@@ -386,7 +386,7 @@ def test_render_writes_the_same_bytes_twice(files, tmp_path):
     height, width, _ = imread(first[1]).shape
     assert width == round(style.WIDTH * style.DPI)
     assert 600 < height < 1200
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_render_refuses_what_it_does_not_know(files, tmp_path):

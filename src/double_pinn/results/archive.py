@@ -5,10 +5,7 @@ and ``manifest.json``, which lists them with their checksums. References, evalua
 tables are not in it: they follow from the runs in seconds, and are made for the settings of today.
 """
 
-import contextlib
-import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +13,8 @@ from pathlib import Path
 
 from double_pinn.configuration.settings import RunSettings, load_settings, settings_from_dict
 from double_pinn.errors import DataError, UserError
-from double_pinn.results import evaluation
-from double_pinn.results import netcdf as store
+from double_pinn.results import files, netcdf
+from double_pinn.results.runs import RUN_ATTRIBUTES, read_runs, settings_in
 from double_pinn.running.identity import code_digest
 from double_pinn.running.training import number_deciding_files
 
@@ -131,7 +128,7 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
                 run = _describe(path)
                 # All seeds of a cell agree with its settings or, without those, with each other.
                 wanted = asked.get(cell) or settings.get(cell) or _settings_of(path)
-                evaluation._read_runs(wanted, [path])
+                read_runs(wanted, [path])
             except UserError as error:
                 notes.append(f"Left out: {error}")
             else:
@@ -146,15 +143,14 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
     for file, run in held.items():
         if file not in new and run.cell in settings:
             try:
-                evaluation._read_runs(settings[run.cell], [archive / file])
+                read_runs(settings[run.cell], [archive / file])
             except DataError as error:
                 stale[file] = f"{error}"
     copies = [(results / file, archive / file) for file in new]
     _refuse_conflicts(copies, [*stale.values()], force)
-    _copy(copies)
     kept = {file: run for file, run in held.items() if file not in stale}
     runs = _sorted([*{**kept, **new}.values()])
-    _write_manifest(archive, runs)
+    files.write_all({**_read(copies), archive / MANIFEST: _manifest(runs)})
     for file, error in stale.items():
         (archive / file).unlink(missing_ok=True)
         notes.append(f"Removed from the archive: {error}")
@@ -199,7 +195,7 @@ def restore(
     fitting: list[ArchivedRun] = []
     notes = [
         f"Ignored: {path} is not in the manifest"
-        for path in sorted(archive.glob("runs/*/*.nc"))
+        for path in sorted(archive.glob("runs/*/[!.]*.nc"))
         if path.relative_to(archive).as_posix() not in held
     ]
     for cell in chosen:
@@ -208,7 +204,7 @@ def restore(
             continue
         runs = [run for run in held.values() if run.cell == cell]
         try:
-            read = evaluation._read_runs(asked[cell], [archive / run.file for run in runs])
+            read = read_runs(asked[cell], [archive / run.file for run in runs])
         except DataError as error:
             notes.append(f"Not restored: {error}")
             continue
@@ -224,15 +220,15 @@ def restore(
         raise DataError("\n".join([f"{archive}: nothing in it fits {results}", *notes]))
     copies = [(archive / run.file, results / run.file) for run in fitting]
     _refuse_conflicts(copies, [], force)
-    _copy(copies)
+    files.write_all(_read(copies))
     missing = [cell for cell in asked if not any((results / "runs" / cell).glob("seed*.nc"))]
     return Report(fitting, missing, notes, results)
 
 
 def _describe(path: Path) -> ArchivedRun:
     """A finished run, from its file."""
-    ds = store.read_dataset(path, require=("parameters", "wall_time"))
-    needed = ("cell", *evaluation.RUN_ATTRIBUTES, "commit")
+    ds = netcdf.read_dataset(path, require=("parameters", "wall_time"))
+    needed = ("cell", *RUN_ATTRIBUTES, "commit")
     if missing := [name for name in needed if not str(ds.attrs.get(name, ""))]:
         raise DataError(f"{path}: not a finished run, it lacks {', '.join(missing)}")
     run = ArchivedRun(
@@ -244,7 +240,7 @@ def _describe(path: Path) -> ArchivedRun:
         device=str(ds.attrs.get("device", "unknown")),
         commit=str(ds.attrs["commit"]),
         bytes=path.stat().st_size,
-        blake2b=_digest(path),
+        blake2b=_checksum(path),
     )
     if path.parts[-3:] != Path(run.file).parts:
         raise DataError(f"{path}: holds cell {run.cell}, seed {run.seed}, so it is misnamed")
@@ -256,7 +252,7 @@ def _verify(path: Path, run: ArchivedRun) -> None:
     again = f"bring the archive back from where it came, or pack {run.cell} again"
     if not path.is_file():
         raise DataError(f"{path}: in the manifest, but there is no such file; {again}")
-    if (digest := _digest(path)) != run.blake2b:
+    if (digest := _checksum(path)) != run.blake2b:
         raise DataError(
             f"{path}: damaged, its checksum is {digest:.12}…, not {run.blake2b!s:.12}…; {again}"
         )
@@ -264,17 +260,14 @@ def _verify(path: Path, run: ArchivedRun) -> None:
         raise DataError(f"{path}: the manifest describes another run; {again}")
 
 
-def _digest(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+def _checksum(path: Path) -> str:
+    with files.naming(path, "read"):
+        return files.digest(path)
 
 
 def _settings_of(path: Path) -> RunSettings:
     """The settings that a run was trained with."""
-    return settings_from_dict(evaluation._json(store.read_dataset(path).attrs["settings"], path))
+    return settings_from_dict(settings_in(netcdf.read_dataset(path).attrs["settings"], path))
 
 
 def _asked(results: Path) -> dict[str, RunSettings]:
@@ -317,9 +310,9 @@ def _read_manifest(archive: Path) -> dict[str, ArchivedRun]:
     return {run.file: run for run in _sorted(runs)}
 
 
-def _write_manifest(archive: Path, runs: Iterable[ArchivedRun]) -> None:
-    text = json.dumps({"format": FORMAT, "runs": [asdict(run) for run in runs]}, indent=1)
-    _write_all([(f"{text}\n".encode(), archive / MANIFEST)])
+def _manifest(runs: Iterable[ArchivedRun]) -> str:
+    content = {"format": FORMAT, "runs": [asdict(run) for run in runs]}
+    return f"{json.dumps(content, indent=1)}\n"
 
 
 def _refuse_conflicts(
@@ -329,7 +322,7 @@ def _refuse_conflicts(
     differing = [
         f"{target}: differs from {source}"
         for source, target in copies
-        if target.exists() and _digest(target) != _digest(source)
+        if target.exists() and _checksum(target) != _checksum(source)
     ]
     if (differing or conflicts) and not force:
         raise DataError(
@@ -339,32 +332,10 @@ def _refuse_conflicts(
         )
 
 
-def _copy(copies: Sequence[tuple[Path, Path]]) -> None:
-    """Copy files, with the date of now; all of them or none."""
-    try:
-        _write_all([(source.read_bytes(), target) for source, target in copies])
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-
-def _write_all(files: Sequence[tuple[bytes, Path]]) -> None:
-    """Write files beside their names first; give them their names when all are on disk."""
-    staged: list[tuple[Path, Path]] = []
-    path = Path()
-    try:
-        for content, path in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            staged.append((temporary, path))
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for temporary, path in staged:
-            temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        for temporary, _ in staged:
-            with contextlib.suppress(OSError):
-                temporary.unlink()  # there only after a failure
+def _read(copies: Iterable[tuple[Path, Path]]) -> dict[Path, bytes]:
+    """What is to be written where; written anew, a copy has the date of now."""
+    contents = {}
+    for source, target in copies:
+        with files.naming(source, "read"):
+            contents[target] = source.read_bytes()
+    return contents

@@ -1,10 +1,8 @@
 """Errors of trained networks against the reference, and everything that figures and tables show."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,24 +13,13 @@ from double_pinn.numerics.points import collocation_axes
 from double_pinn.results import predict
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.reference import axes
-
-#: What a run logs along the way; copied from the run files.
-HISTORIES = (
-    "objective",
-    "train_loss",
-    "test_loss",
-    "train_term",
-    "test_term",
-    "penalty",
-    "wall_time",
-    "evaluations",
+from double_pinn.results.runs import (
+    HISTORIES,
+    MORE_HISTORIES,
+    differences,
+    read_runs,
+    settings_in,
 )
-
-#: Logged too; the errors only where there is a closed form.
-MORE_HISTORIES = ("phase", "rmae_history", "rrmse_history")
-
-#: Attributes that a run file must have.
-RUN_ATTRIBUTES = ("seed", "settings", "iterations_run", "stop_reason", "n_collocation")
 
 
 def rmae(u_hat: np.ndarray, u: np.ndarray) -> float:
@@ -114,7 +101,7 @@ def evaluate(
     """
     problem = settings.problem
     reference = _read_reference(settings, reference_path)
-    runs = _read_runs(settings, run_paths)
+    runs = read_runs(settings, run_paths)
     x, t = reference.x.values, reference.t.values
     x_collocation, t_collocation = collocation_axes(settings.points, problem)
     x_residual = refine(x_collocation, settings.evaluation.residual_points)
@@ -207,10 +194,10 @@ def _read_reference(settings: RunSettings, path: str | PathLike[str]) -> xr.Data
     again = "run the rule that writes the reference again"
     solved = {
         "name": reference.attrs.get("equation"),
-        "parameters": _json(reference.attrs.get("equation_parameters"), path),
+        "parameters": settings_in(reference.attrs.get("equation_parameters"), path),
     }
-    asked = {"name": problem.name, "parameters": _plain(problem.parameters)}
-    if different := _differences(solved, asked):
+    asked = {"name": problem.name, "parameters": problem.parameters}
+    if different := differences(solved, asked):
         raise DataError(f"{path}: solves another equation ({different}); {again}")
     expected = axes(problem, settings.evaluation.nx, settings.evaluation.nt)
     for name, axis in zip(("x", "t"), expected, strict=True):
@@ -223,69 +210,3 @@ def _read_reference(settings: RunSettings, path: str | PathLike[str]) -> xr.Data
                 f"{again}"
             )
     return reference
-
-
-def _read_runs(
-    settings: RunSettings, paths: Sequence[str | PathLike[str]]
-) -> list[tuple[str | PathLike[str], xr.Dataset]]:
-    """The runs and their files, sorted by seed, if all belong to the cell."""
-    if not paths:
-        raise DataError(f"cell {settings.cell!r}: no run to evaluate")
-    by_seed: dict[int, tuple[str | PathLike[str], xr.Dataset]] = {}
-    for path in paths:
-        run = read_dataset(path, require=(*HISTORIES, "iteration", "term", "parameters"))
-        if missing := [name for name in RUN_ATTRIBUTES if name not in run.attrs]:
-            raise DataError(f"{path}: lacks the attributes {', '.join(missing)}; train it again")
-        trained, asked = _json(run.attrs["settings"], path), _plain(settings.as_dict())
-        # The evaluation grid has no part in training: another one may be asked for.
-        trained.pop("evaluation", None)
-        asked.pop("evaluation", None)
-        if different := _differences(trained, asked):
-            raise DataError(
-                f"{path}: was trained with other settings ({different}); train it again, or give "
-                "the settings it was trained with"
-            )
-        if run.sizes["iteration"] == 0:
-            raise DataError(f"{path}: its history is empty; train it again")
-        seed = int(run.attrs["seed"])
-        if seed in by_seed:
-            raise DataError(f"{path}: seed {seed} is that of {by_seed[seed][0]} already")
-        by_seed[seed] = path, run
-    return [by_seed[seed] for seed in sorted(by_seed)]
-
-
-def _json(text: Any, path: str | PathLike[str]) -> dict:
-    """The settings that an attribute holds as JSON text."""
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: its settings cannot be read ({error})") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: its settings are {value!r}, not keys and values")
-    return value
-
-
-def _plain(values: Mapping[str, Any]) -> dict:
-    """The values as they look after a journey through JSON: tuples are lists."""
-    return json.loads(json.dumps(values))
-
-
-def _differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """The keys at which nested settings differ, with both values; empty if they agree."""
-    a, b = _flat(found), _flat(asked)
-    return ", ".join(
-        f"{key} is {a.get(key, 'missing')}, not {b.get(key, 'missing')}"
-        for key in sorted(a.keys() | b.keys())
-        if key not in a or key not in b or a[key] != b[key]
-    )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

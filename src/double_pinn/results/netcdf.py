@@ -5,12 +5,10 @@ has a long name and units, and the global attributes hold the title, the source,
 the run, the versions of what computed it and the commit of this repository.
 """
 
-import contextlib
 import functools
 import importlib.metadata
 import os
 import platform
-import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from double_pinn.errors import DataError
+from double_pinn.results import files
 
 CONVENTIONS = "CF-1.11"
 
@@ -90,8 +89,8 @@ def write_dataset(
 ) -> None:
     """Write a dataset as a netCDF file that explains itself; all of it or nothing.
 
-    The file appears under its name only when it is complete: it is written beside it under a
-    temporary name, flushed to disk and renamed. The parent folder is created.
+    The file appears under its name only when it is complete and on disk. The parent folder is
+    created.
 
     Args:
         ds: the data; it is not modified. Long names and units come from `VARIABLES` unless a
@@ -129,18 +128,9 @@ def write_dataset(
     # Twice: the standard ones come first in `ncdump -h`, and win.
     ds.attrs = standard | _plain({**ds.attrs, **(attributes or {})}) | standard
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    # netCDF reports a full disk as a RuntimeError.
+    with files.replacing(path, (OSError, RuntimeError)) as temporary:
         ds.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=_encoding(ds))
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    except (OSError, RuntimeError) as error:  # netCDF reports a full disk as a RuntimeError
-        raise DataError(f"{path}: cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()  # there only after a failure
 
 
 def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> xr.Dataset:
@@ -230,7 +220,7 @@ def _described(ds: xr.Dataset) -> xr.Dataset:
         if not found["long_name"] or not (found["units"] or is_text):
             raise ValueError(
                 f"variable {name!r} has no long_name and units: "
-                "add it to VARIABLES in store.py, or set its attributes"
+                "add it to VARIABLES in netcdf.py, or set its attributes"
             )
         ds[name].attrs = _plain({k: v for k, v in found.items() if v is not None})
     return ds
@@ -265,12 +255,3 @@ def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
                 "write a structure as JSON text"
             )
     return dict(attributes)
-
-
-def _flush(path: Path) -> None:
-    """Force a file, or the entries of a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -31,6 +31,7 @@ import orbax.checkpoint as ocp
 
 from double_pinn import __version__
 from double_pinn.errors import DataError
+from double_pinn.results import files
 
 _MANIFEST = "manifest.json"
 _LOCK = "lock"
@@ -56,21 +57,8 @@ class Checkpoint:
     skipped: tuple[str, ...] = ()
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
 def _files(folder: Path):
     return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != _MANIFEST)
-
-
-def _sync(path: Path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _key(path: Path) -> tuple[int, int] | None:
@@ -239,22 +227,20 @@ class CheckpointFolder:
             with ocp.PyTreeCheckpointer() as checkpointer:
                 checkpointer.save((partial / "state").absolute(), arrays)
             for path in partial.rglob("*"):
-                _sync(path)
+                files.sync(path)
             manifest = {
                 "identity": self.identity,
                 "progress": progress,
-                "files": {str(p.relative_to(partial)): _digest(p) for p in _files(partial)},
+                "files": {str(p.relative_to(partial)): files.digest(p) for p in _files(partial)},
             }
-            with open(partial / _MANIFEST, "w", encoding="utf-8") as file:
-                json.dump({"checksum": _checksum(manifest), **manifest}, file)
-                file.flush()
-                os.fsync(file.fileno())
+            text = json.dumps({"checksum": _checksum(manifest), **manifest})
+            files.write_through(partial / _MANIFEST, text)
             repeat = 0
             while final.exists():
                 repeat += 1
                 final = self.folder / f"{name}-{repeat}"
             os.rename(partial, final)
-            _sync(self.folder)
+            files.sync(self.folder)
         except BaseException:
             _remove(partial)
             raise
@@ -301,7 +287,7 @@ class CheckpointFolder:
         if missing := set(manifest["files"]) - present:
             raise ValueError(f"{min(missing)} is missing")
         for name, digest in manifest["files"].items():
-            if _digest(path / name) != digest:
+            if files.digest(path / name) != digest:
                 raise ValueError(f"{name} is corrupted")
         return manifest
 

@@ -16,6 +16,7 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from double_pinn.errors import DataError, UserError
+from double_pinn.results import files
 from double_pinn.showing import wording
 
 #: Width of a figure in inches: the text width of a paper, so fonts print at their size.
@@ -222,13 +223,5 @@ def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
     for path in paths:
         # Dates would make every file differ from its twin.
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with mpl.rc_context(_RC):
-                figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-            temporary.replace(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with files.replacing(path) as temporary, mpl.rc_context(_RC):
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)

@@ -1,0 +1,27 @@
+"""Table 1: published and reproduced results side by side, each with its origin."""
+
+from double_pinn.showing.tables.formats import to_csv, to_html, to_latex, to_markdown, write
+from double_pinn.showing.tables.rows import (
+    COLUMNS,
+    MODELS,
+    NOT_RUN,
+    published_rows,
+    reproduced_row,
+    table1,
+)
+from double_pinn.showing.tables.words import plus_minus
+
+__all__ = [
+    "COLUMNS",
+    "MODELS",
+    "NOT_RUN",
+    "plus_minus",
+    "published_rows",
+    "reproduced_row",
+    "table1",
+    "to_csv",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+    "write",
+]

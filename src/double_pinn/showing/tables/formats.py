@@ -1,0 +1,129 @@
+"""A table as CSV, with every digit, and through templates as text that is to be read."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+from double_pinn.errors import UserError
+from double_pinn.results import files
+from double_pinn.showing.tables import words
+from double_pinn.showing.tables.rows import COLUMNS, Row, table1
+
+_TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "#": r"\#",
+        "_": r"\_",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "–": "--",
+    }
+)
+
+
+def write(
+    cells: Mapping[str, str | os.PathLike[str]],
+    published: str | os.PathLike[str],
+    outputs: Sequence[str | os.PathLike[str]],
+) -> None:
+    """Write Table 1 from evaluation files and the published numbers; all outputs or none.
+
+    Args:
+        cells: the evaluation netCDF file of each row, named `equation/model` with a model of
+            `MODELS`.
+        published: CSV file of the published numbers.
+        outputs: files to write; the suffix decides: .csv has every column; .md, .tex and
+            .html are to be read.
+
+    Raises:
+        UserError: a row of another name, or an output of another suffix.
+        DataError: a file is missing, truncated, or does not hold what it should; an output cannot
+            be written.
+    """
+    outputs = [Path(path) for path in outputs]
+    for path in outputs:
+        if path.suffix not in _FORMATS:
+            raise UserError(f"{path}: a table is written as {', '.join(_FORMATS)}")
+    rows = table1(cells, published)
+    files.write_all({path: _FORMATS[path.suffix](rows) for path in outputs})
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Every column with every digit; empty where a column does not apply."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """A table to be read, with the source of every row below it."""
+    return _render(_PLAIN, "table.md.jinja", rows)
+
+
+def to_latex(rows: Sequence[Row]) -> str:
+    """A table for a paper (packages booktabs and graphicx), with sources as comments."""
+    return _render(_ANGLED, "table.tex.jinja", rows)
+
+
+def to_html(rows: Sequence[Row]) -> str:
+    """A page to be read, for the workflow's report; reproduced rows are shaded."""
+    return _render(_PLAIN, "table.html.jinja", rows)
+
+
+_FORMATS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex, ".html": to_html}
+
+
+def _render(environment: jinja2.Environment, template: str, rows: Sequence[Row]) -> str:
+    return environment.get_template(template).render(
+        title=words.TITLE,
+        headings=words.HEADINGS,
+        notes=words.NOTES,
+        lines=[words.line(row) for row in rows],
+        sources=words.sources(rows),
+    )
+
+
+def _on_one_line(text: str) -> str:
+    """A line break would end a row of Markdown, or a comment of TeX."""
+    return " ".join(text.splitlines())
+
+
+def _pipes(text: str) -> str:
+    return _on_one_line(text).replace("|", r"\|")
+
+
+def _tex(text: str) -> str:
+    return _on_one_line(text).translate(_TEX)
+
+
+_PLAIN = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=jinja2.select_autoescape(["html.jinja"], default=False),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_PLAIN.filters |= {"on_one_line": _on_one_line, "pipes": _pipes, "tex": _tex}
+
+# TeX has braces of its own.
+_ANGLED = _PLAIN.overlay(
+    variable_start_string="<<",
+    variable_end_string=">>",
+    block_start_string="<%",
+    block_end_string="%>",
+    comment_start_string="<#",
+    comment_end_string="#>",
+)

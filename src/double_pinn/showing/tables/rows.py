@@ -1,0 +1,212 @@
+"""What is in a row: the published numbers, and those of an evaluation file.
+
+Published and reproduced numbers never share a row. A row is a mapping over `COLUMNS`; what does
+not apply to it is ``None``: nobody printed how many seeds the published means are over.
+"""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from double_pinn.errors import DataError, UserError
+from double_pinn.results import files, netcdf
+
+Row = dict[str, Any]
+
+#: Rows that the workflow reproduces: key in a cell's role, name in the table.
+MODELS = {
+    "pinn_fp64": "PINN FP64",
+    "double_pinn": "double PINN",
+    "double_pinn_gn": "double PINN, Gauss-Newton (ours, beyond the paper)",
+}
+
+#: What the name of a row promises of its cell.
+EXPECTED = {
+    "pinn_fp64": {"regularizer": "none", "precision": "fp64"},
+    "double_pinn": {"regularizer": "double", "precision": "fp64"},
+    "double_pinn_gn": {
+        "regularizer": "double",
+        "precision": "fp64",
+        "optimizer": "gauss_newton",
+    },
+}
+
+#: Rows that the paper does not have: listed only where a scale runs them.
+BEYOND_THE_PAPER = ("double_pinn_gn",)
+
+NOT_RUN = "not run at this scale"
+
+#: Quantity in the table: variable of an evaluation file. The loss is what was minimised: the
+#: penalty is part of it, as in the paper.
+QUANTITIES = {"loss": "final_objective", "rmae": "rmae", "rrmse": "rrmse"}
+#: Further quantities, in the CSV file only: the un-regularised losses.
+LOSSES = {"train_loss": "final_train_loss", "test_loss": "final_test_loss"}
+
+_PUBLISHED_NUMBERS = [f"{name}_{part}" for name in QUANTITIES for part in ("mean", "std")]
+_PUBLISHED_COLUMNS = ["equation", "model", *_PUBLISHED_NUMBERS, "n", "source"]
+
+COLUMNS = [
+    "equation",
+    "model",
+    "origin",  # published | reproduced
+    "status",  # published | run | not run at this scale
+    *_PUBLISHED_NUMBERS,
+    *(f"{name}_{part}" for name in LOSSES for part in ("mean", "std")),
+    "n",
+    "seeds",
+    "iterations_min",
+    "iterations_max",
+    "max_iterations",
+    "stop_reasons",
+    "regularizer",
+    "optimizer",
+    "precision",
+    "reference_error",
+    "devices",
+    "commit",  # of the training, not of the evaluation
+    "source",
+]
+
+
+def table1(
+    cells: Mapping[str, str | os.PathLike[str]], published: str | os.PathLike[str]
+) -> list[Row]:
+    """The rows of Table 1, by equation and model, the published row before the reproduced one.
+
+    Args:
+        cells: the evaluation netCDF file of each row, named `equation/model` with a model of
+            `MODELS`.
+        published: CSV file of the published numbers.
+
+    Raises:
+        UserError: a row of another name.
+        DataError: a file is missing, truncated, or does not hold what it should.
+    """
+    known = published_rows(published)
+    done = [reproduced_row(role, path) for role, path in cells.items()]
+    found = {(row["equation"], row["model"]): row for row in done}
+    beyond = {MODELS[key] for key in BEYOND_THE_PAPER}
+    beyond -= {model for _, model in found}
+
+    rows = []
+    for equation in dict.fromkeys(row["equation"] for row in (*known, *done)):
+        printed = {row["model"]: row for row in known if row["equation"] == equation}
+        for model in dict.fromkeys((*printed, *MODELS.values())):
+            if model in printed:
+                rows.append(printed[model])
+            if model in MODELS.values() and model not in beyond:
+                missing = _row(equation=equation, model=model, origin="reproduced", status=NOT_RUN)
+                rows.append(found.get((equation, model), missing))
+    return rows
+
+
+def published_rows(path: str | os.PathLike[str]) -> list[Row]:
+    """Read the published numbers.
+
+    Args:
+        path: a CSV file with the columns equation, model, n, source, and mean and standard
+            deviation of every quantity.
+
+    Raises:
+        DataError: the file is missing, lacks a column, or a number is none; the line is named.
+    """
+    path = Path(path)
+    try:
+        with files.naming(path, "read"):
+            text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text: {error.reason}") from error
+    reader = csv.DictReader(io.StringIO(text))
+    if missing := [name for name in _PUBLISHED_COLUMNS if name not in (reader.fieldnames or ())]:
+        raise DataError(f"{path}: lacks the columns {', '.join(missing)}")
+    rows = []
+    for line in reader:
+        row = _row(origin="published", status="published")
+        for name in _PUBLISHED_COLUMNS:
+            row[name] = line[name]
+            if name in (*_PUBLISHED_NUMBERS, "n"):
+                try:
+                    row[name] = int(line[name]) if name == "n" else float(line[name])
+                except (TypeError, ValueError):
+                    raise DataError(
+                        f"{path}, line {reader.line_num}: {name} is {line[name]!r}, not a number"
+                    ) from None
+        rows.append(row)
+    return rows
+
+
+def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
+    """The row of one evaluation file: means and sample standard deviations over its seeds.
+
+    A single seed has no standard deviation (``None``). A value that is not finite is not left
+    out: it makes the mean not finite.
+
+    Args:
+        role: what the file is in the table, `equation/model` with a model of `MODELS`.
+        path: an evaluation netCDF file.
+
+    Raises:
+        UserError: the role is not `equation/model`.
+        DataError: the file is missing or truncated, or is not of the cell that the role names.
+    """
+    equation, _, model = role.partition("/")
+    if not equation or model not in MODELS:
+        raise UserError(
+            f"table cell {role!r}: give EQUATION/ROW=FILE with a row of {', '.join(MODELS)}"
+        )
+    variables = {**QUANTITIES, **LOSSES}
+    cell = netcdf.read_dataset(
+        path, require=[*variables.values(), "iterations_run", "stop_reason", "reference_error"]
+    )
+    named = ("equation", "regularizer", "optimizer", "precision")
+    needed = {*named, "max_iterations", "n_collocation", "run_devices", "run_commits"}
+    if missing := needed - set(cell.attrs):
+        raise DataError(
+            f"{path}: lacks the attributes {', '.join(sorted(missing))}; run the evaluation again"
+        )
+    for name, value in {"equation": equation, **EXPECTED[model]}.items():
+        if cell.attrs[name] != value:
+            raise DataError(
+                f"{path}: its {name} is {cell.attrs[name]!r}, but the row {role!r} is one of "
+                f"{name} {value!r}; give another file"
+            )
+    row = _row(
+        **{name: cell.attrs[name] for name in named},
+        model=MODELS[model],
+        origin="reproduced",
+        status="run",
+        n=int(cell.attrs["n_collocation"]),
+        seeds=cell.sizes["seed"],
+        iterations_min=int(cell["iterations_run"].min()),
+        iterations_max=int(cell["iterations_run"].max()),
+        max_iterations=int(cell.attrs["max_iterations"]),
+        stop_reasons=_counted(map(str, cell["stop_reason"].values)),
+        reference_error=float(cell["reference_error"]),
+        devices=cell.attrs["run_devices"],
+        commit=cell.attrs["run_commits"],
+        source=str(path),
+    )
+    for name, variable in variables.items():
+        values = np.asarray(cell[variable], dtype=float)
+        with np.errstate(invalid="ignore"):  # infinite values: the result says so
+            row[f"{name}_mean"] = float(values.mean())
+            row[f"{name}_std"] = float(values.std(ddof=1)) if values.size > 1 else None
+    return row
+
+
+def _row(**values: Any) -> Row:
+    return {**dict.fromkeys(COLUMNS), **values}
+
+
+def _counted(reasons: Iterable[str]) -> str:
+    """Stop reasons, with their number where seeds differ: "tolerance (3), max_iterations (2)"."""
+    counts = Counter(reasons)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{reason} ({count})" for reason, count in counts.most_common())

@@ -30,14 +30,19 @@ class Equation(Section):
     parameters: dict[str, Any] = {}
 
 
-class Evaluation(Section):
-    """Dense grid of the errors, and the least number of points an axis of the residual field."""
+class Grid(Section):
+    """The grid on which errors are taken."""
 
-    nx: AxisCount = 101
-    """Points of the grid of the errors along x."""
-    nt: AxisCount = 101
-    """Points of the grid of the errors along t."""
-    residual_points: AxisCount = 400
+    nx: AxisCount
+    """Points along x."""
+    nt: AxisCount
+    """Points along t."""
+
+
+class Evaluation(Grid):
+    """The grids on which a trained network is judged."""
+
+    residual_points: AxisCount
     """Least number of points along an axis of the residual field."""
 
 
@@ -107,7 +112,7 @@ class ReferenceSettings(Section):
     """What a reference solution needs."""
 
     equation: Equation
-    evaluation: Evaluation = Evaluation()
+    evaluation: Grid
 
     @cached_property
     def problem(self) -> Problem:

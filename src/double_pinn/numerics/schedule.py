@@ -10,15 +10,13 @@ from double_pinn.values import Count, NonNegative, Section
 FIRST_ORDER, SECOND_ORDER = 0, 1
 
 
-class Stopping(Section):
-    """When training ends (Appendix A)."""
+class StoppingRule(Section):
+    """The rule of the relative change (Appendix A)."""
 
-    max_iterations: Count
-    """The budget."""
     check_every: Count = 100
     """Iterations between two looks at the relative change of the train loss."""
     tolerance: NonNegative | None = None
-    """The relative change below which training stops; null: √ε of the precision, as in the paper."""
+    """The change below which training stops; null: √ε of the precision, as in the paper."""
 
     def is_due(self, iteration: int) -> bool:
         """Return whether the rule looks at an iteration."""
@@ -42,13 +40,20 @@ class Stopping(Section):
         return (iteration // self.check_every + 1) * self.check_every
 
 
+class Stopping(StoppingRule):
+    """When training ends: by the rule, or at the latest when the budget is used up."""
+
+    max_iterations: Count
+    """The budget."""
+
+
 class Logging(Section):
-    """Iterations between two entries of the history (train and test losses)."""
+    """How often losses are logged."""
 
     every: Count = 100
     """Iterations between two entries of the loss histories."""
     every_second_order: Count = 5
-    """The same for Gauss-Newton steps, which are dearer and go further."""
+    """The same for second-order steps, which are dearer and go further."""
 
     def due(self, phase: int, last: int) -> int:
         """Return the iteration that is logged after ``last`` (-1: none yet), whatever the budget.

@@ -1,0 +1,171 @@
+"""A campaign: the cells of one scale, where they are shown, and what each job is told."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from double_pinn.configuration.experiments import Row, read_experiments
+from double_pinn.configuration.model import Configuration, Job, configuration_from
+from double_pinn.configuration.settings import (
+    RunSettings,
+    check_combination,
+    settings_from_dict,
+)
+from double_pinn.errors import SettingsError
+
+
+def typed(value: Any) -> Any:
+    """Return a value of the command line with its numbers, truth values and nulls as such.
+
+    Inside lists and mappings, `--config` leaves them as text: 'seeds=[0,1]' would be ["0", "1"].
+    """
+    if isinstance(value, dict):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        meant = json.loads(value)
+    except ValueError:
+        return value
+    return meant if meant is None or isinstance(meant, (bool, int, float)) else value
+
+
+class Campaign:
+    """The cells of the configured scale.
+
+    Attributes:
+        configuration: all settings.
+        cells: row of the table by the name of its cell, in the order of the table.
+        uses: by figure or table, the cell that plays each role.
+    """
+
+    configuration: Configuration
+    cells: dict[str, Row]
+    uses: dict[str, dict[str, str]]
+
+    def __init__(self, values: Mapping, targets: Collection[str], root: Path = Path()):
+        """Read and check everything.
+
+        Args:
+            values: the configuration as plain values.
+            targets: figures and tables that can show a cell, such as ``figure1``.
+            root: where the table of experiments is looked for.
+
+        Raises:
+            SettingsError: naming the key, or the file and its line.
+        """
+        self.configuration = configuration_from(values)
+        table = self.configuration.experiments
+        rows = read_experiments(root / table, targets)
+        scale = self.configuration.scale
+        self.cells = {cell: row for cell, row in rows.items() if scale in row.scales.split()}
+        if not self.cells:
+            raise SettingsError(
+                f"configuration: scale is {scale!r}: no row of {table} lists it under `scales`"
+            )
+        for section, exceptions in {
+            "iterations": self.configuration.iterations.cells,
+            "resources.train": self.configuration.resources.train.cells,
+        }.items():
+            for name in exceptions:
+                if name not in rows:
+                    raise SettingsError(
+                        f"configuration: {section}.cells.{name} is unknown: no such cell in {table}"
+                    )
+        for cell, row in self.cells.items():
+            try:
+                check_combination(*(self._choices(row)))
+            except SettingsError as error:
+                raise SettingsError(f"{table}, {cell}: {error}") from None
+        self.uses = self._read_uses()
+
+    def _read_uses(self) -> dict[str, dict[str, str]]:
+        uses: dict[str, dict[str, str]] = {}
+        for cell, row in self.cells.items():
+            for use in row.used_in.split():
+                target, role = use.split(":")
+                other = uses.setdefault(target, {}).setdefault(role, cell)
+                if other != cell:
+                    raise SettingsError(
+                        f"{self.configuration.experiments}: {cell}: used_in: {use} is already "
+                        f"taken by {other}"
+                    )
+        return uses
+
+    def _choices(self, row: Row) -> tuple:
+        weight = {} if row.weight is None else {"weight": row.weight}
+        return (
+            self.configuration.choice("network", row.network),
+            self.configuration.choice("regularizer", row.regularizer, **weight),
+            self.configuration.choice("optimizer", row.optimizer),
+        )
+
+    # --- Slices of the configuration, one for each stage ---
+
+    def run(self, cell: str) -> RunSettings:
+        """Return all that decides the numbers of a training run, but for the seed."""
+        row, configuration = self.cells[cell], self.configuration
+        network, regularizer, optimizer = self._choices(row)
+        budget = configuration.iterations.cells.get(cell, configuration.iterations.default)
+        return settings_from_dict(
+            {
+                "cell": cell,
+                "equation": self._equation(row.equation),
+                "network": network.named(),
+                "precision": row.precision,
+                "regularizer": regularizer.named(),
+                "points": self._points(row),
+                "test_points": configuration.test_points.model_dump(),
+                "optimizer": optimizer.named(),
+                "stopping": {"max_iterations": budget, **configuration.stopping.model_dump()},
+                "logging": configuration.logging.model_dump(),
+            }
+        )
+
+    def _equation(self, name: str) -> dict:
+        return {"name": name, "parameters": self.configuration.equations.get(name, {})}
+
+    def _points(self, row: Row) -> dict:
+        limits = self.configuration.points_limit
+        limit_of = {"nx": limits.grid, "nt": limits.grid, "edge": limits.edge}
+        points = {key: getattr(row, key) for key in limit_of}
+        return {key: min(n, limit_of[key] or n) for key, n in points.items()}
+
+    def _grid(self, equation: str) -> dict:
+        grids = self.configuration.evaluation.grid
+        return grids.get(equation, grids["default"]).model_dump()
+
+    def slice(self, stage: str, name: str) -> dict:
+        """Return what a job is told.
+
+        Args:
+            stage: ``train``, ``evaluate`` or ``reference``.
+            name: of a cell; for ``reference``, of an equation.
+        """
+        if stage == "train":
+            return self.run(name).as_dict()
+        if stage == "reference":
+            return {"equation": self._equation(name), "evaluation": self._grid(name)}
+        residual_points = self.configuration.evaluation.residual_points
+        grid = self._grid(self.cells[name].equation)
+        return {
+            "run": self.run(name).as_dict(),
+            "evaluation": {"residual_points": residual_points, **grid},
+        }
+
+    def slice_json(self, stage: str, name: str) -> str:
+        """Return the text of results/{scale}/settings/{stage}/{name}.json."""
+        return json.dumps(self.slice(stage, name), indent=2, sort_keys=True, allow_nan=False)
+
+    def train_job(self, cell: str) -> Job:
+        """Return what a cell's training asks of a cluster at its first attempt."""
+        jobs = self.configuration.resources.train
+        return jobs.cells.get(cell, jobs.default)
+
+    @property
+    def equations(self) -> list[str]:
+        """The equations of all cells."""
+        return list(dict.fromkeys(row.equation for row in self.cells.values()))

@@ -1,0 +1,111 @@
+"""The table of experiments: a row is a cell, one trained model of the paper, at every seed."""
+
+import csv
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.settings import DEFAULT_CHOICES, Precision, checked
+from double_pinn.errors import SettingsError
+from double_pinn.values import AxisCount, Name, Positive, Section
+
+_ROLE = r"(figure[0-9]+:[a-z0-9_]+(/[a-z0-9_]+)?|table[0-9]+:[a-z0-9_]+/[a-z0-9_]+)"
+
+
+class Row(Section):
+    """One row of the table of experiments."""
+
+    cell: Name
+    """Name of the row, also of its files."""
+    equation: Name
+    """Name of an equation."""
+    network: Name = DEFAULT_CHOICES["network"]
+    """Name of a network; empty, or without the column: `mlp`."""
+    regularizer: Name
+    """Name of a regulariser."""
+    weight: Positive | None = None
+    """The regulariser's weight in this cell; empty: the configured one."""
+    precision: Precision
+    """`fp32` or `fp64`."""
+    nx: AxisCount
+    """Points of the training grid along x, both ends included."""
+    nt: AxisCount
+    """Points of the training grid along t, both ends included."""
+    edge: AxisCount
+    """Points on each initial and boundary set."""
+    optimizer: Name
+    """Name of an optimiser."""
+    used_in: Annotated[str, Field(pattern=rf"^({_ROLE}( {_ROLE})*)?$")] = ""
+    """Where it is shown: `figure1:ROLE`, `figure7:EQUATION/ROLE`, `table1:EQUATION/ROW`, separated
+    by blanks."""
+    scales: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*( [a-z][a-z0-9_]*)*$")]
+    """Scales at which it is run, separated by blanks."""
+
+
+def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
+    """Read and check the rows of all scales.
+
+    Args:
+        path: the CSV file.
+        targets: figures and tables that can show a cell, such as ``figure1``.
+
+    Returns:
+        The rows by the name of their cell, in the order of the table.
+
+    Raises:
+        SettingsError: naming the file, the line and the column.
+    """
+    if not path.is_file():
+        raise SettingsError(f"configuration: experiments: there is no file {path}")
+    with open(path, newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    if not table:
+        raise SettingsError(f"{path}: the table has no rows")
+    rows: dict[str, Row] = {}
+    for number, texts in enumerate(table, start=2):
+        where = f"{path}, line {number} ({texts.get('cell') or 'no name'})"
+        try:
+            row = _row(texts, targets)
+            if row.cell in rows:
+                raise SettingsError(f"cell is {row.cell!r}: this name is taken by a line above")
+        except SettingsError as error:
+            lines = [f"{where}: {line}" for line in str(error).splitlines()]
+            raise SettingsError("\n".join(lines)) from None
+        rows[row.cell] = row
+    return rows
+
+
+def _row(texts: dict, targets: Collection[str]) -> Row:
+    if None in texts:
+        raise SettingsError("more values than columns")
+    values = {key: _parsed(text) for key, text in texts.items() if text not in ("", None)}
+    for column, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingsError(f"{column} is {value}: a finite number is needed")
+    row = checked(Row, values)
+    for kind in catalogue.KINDS:
+        catalogue.found(kind, getattr(row, kind), kind)
+    for use in row.used_in.split():
+        target = use.split(":")[0]
+        if target not in targets:
+            raise SettingsError(
+                f"used_in is {row.used_in!r}: there is no {target}; known: {', '.join(targets)}"
+            )
+    if row.weight is not None and not catalogue.found("regularizer", row.regularizer).cls.symbol:
+        raise SettingsError(
+            f"weight is {row.weight}: regularizer {row.regularizer!r} has no weight, leave it empty"
+        )
+    return row
+
+
+def _parsed(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text

@@ -1,0 +1,185 @@
+"""The configuration of the workflow: every key that config/*.yaml may hold, and its checks."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.settings import Grid, checked
+from double_pinn.errors import SettingsError
+from double_pinn.numerics.choice import Choice
+from double_pinn.numerics.points import TestSample
+from double_pinn.numerics.schedule import Logging, StoppingRule
+from double_pinn.values import AxisCount, Count, Name, Section, Seed
+
+
+def _reruns(what: str):
+    return Field(json_schema_extra={"reruns": what})
+
+
+class PointsLimit(Section):
+    """At most so many points, whatever the table of experiments says."""
+
+    grid: AxisCount | None = None
+    """At most this many points along a side of the training grid; null: as in the table."""
+    edge: AxisCount | None = None
+    """At most this many points on an edge; null: as in the table."""
+
+
+class Iterations(Section):
+    """Budgets; the paper's stopping rule may end a run sooner."""
+
+    default: Count
+    """The budget of a cell, in iterations."""
+    cells: dict[Name, Count] = {}
+    """Another budget for a cell, by its name."""
+
+
+class Grids(Section):
+    """Where trained networks are judged."""
+
+    residual_points: Annotated[AxisCount, _reruns("evaluation")]
+    """Least number of points along an axis of the residual field."""
+    grid: Annotated[dict[Name, Grid], _reruns("reference, evaluation")]
+    """`nx` and `nt` of the grid on which errors are taken, by equation; `default`: of the others."""
+
+
+class Job(Section):
+    """What a job asks of a cluster at its first attempt; both grow with every attempt."""
+
+    runtime: Count
+    """Minutes."""
+    mem_mb: Count
+    """Megabytes."""
+
+
+class TrainJobs(Section):
+    """What training jobs ask of a cluster."""
+
+    default: Job
+    """`runtime` (minutes) and `mem_mb` of a training job; both grow with every attempt."""
+    cells: dict[Name, Job] = {}
+    """The same for a cell, by its name."""
+
+
+class Resources(Section):
+    """What jobs ask of a cluster."""
+
+    train: TrainJobs
+    evaluate: Job
+    """`runtime` and `mem_mb` of all other jobs."""
+
+
+class Configuration(Section):
+    """All keys of the configuration."""
+
+    scale: Name
+    """Name of the scale: results go to `results/{scale}/`; rows whose `scales` name it are run."""
+    seeds: Annotated[list[Seed], Field(min_length=1), _reruns("training of a new seed")]
+    """One training run for each cell and seed, from 0 to 2³² - 1; mean ± std are over these."""
+    experiments: Annotated[str, Field(min_length=1), _reruns("what changed in it")]
+    """The table of experiments."""
+    published: Annotated[str, Field(min_length=1), _reruns("tables")]
+    """The table of published numbers."""
+    device: Annotated[Literal["cpu", "gpu"], _reruns("nothing")]
+    """Where networks are trained; a GPU that is not there is an error."""
+    equations: Annotated[dict[Name, dict[str, Any]], _reruns("reference, training")] = {}
+    """Coefficients of an equation, by its name; `x_range: [a, b]`, `t_range: [a, b]`: its domain."""
+    networks: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    """Options of a network, by its name."""
+    regularizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    """Options of a regulariser, by its name."""
+    optimizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    """Options of an optimiser, by its name."""
+    points_limit: Annotated[PointsLimit, _reruns("training")] = PointsLimit()
+    test_points: Annotated[TestSample, _reruns("training")] = TestSample()
+    stopping: Annotated[StoppingRule, _reruns("training")] = StoppingRule()
+    iterations: Annotated[Iterations, _reruns("training")]
+    logging: Annotated[Logging, _reruns("training")] = Logging()
+    evaluation: Grids
+    resources: Annotated[Resources, _reruns("nothing")]
+
+    def choice(self, kind: str, name: str, **options) -> Choice:
+        """Return a choice with the configured options and those given here."""
+        configured = getattr(self, f"{kind}s").get(name, {})
+        return catalogue.found(kind, name).cls(**{**configured, **options})
+
+
+def configuration_from(values: Mapping) -> Configuration:
+    """Build and check the configuration.
+
+    Raises:
+        SettingsError: with a line for everything that is refused, each naming its key.
+    """
+    lines = [
+        f"{key} is {value}: a finite number is needed"
+        for key, value in _numbers_in(values)
+        if not math.isfinite(value)
+    ]
+    if lines:
+        raise SettingsError(_listed(lines))
+    try:
+        configuration = checked(Configuration, values)
+    except SettingsError as error:
+        raise SettingsError(_listed(str(error).splitlines())) from None
+    for kind in ("network", "regularizer", "optimizer"):
+        for name, options in getattr(configuration, f"{kind}s").items():
+            lines += _refused(_check_options, kind, name, options)
+    for name, parameters in configuration.equations.items():
+        lines += _refused(_check_equation, name, parameters)
+    if len(set(configuration.seeds)) < len(configuration.seeds):
+        lines.append(f"seeds is {configuration.seeds}: every seed may stand there once")
+    grids = configuration.evaluation.grid
+    if "default" not in grids:
+        lines.append("evaluation.grid.default is missing")
+    known = catalogue.names("equation")
+    lines += [
+        f"evaluation.grid.{name} is unknown; known here: default, {', '.join(known)}"
+        for name in grids
+        if name not in ("default", *known)
+    ]
+    if lines:
+        raise SettingsError(_listed(lines))
+    return configuration
+
+
+def _listed(lines: list[str]) -> str:
+    return "\n".join(f"configuration: {line}" for line in lines)
+
+
+def _refused(check, *arguments) -> list[str]:
+    try:
+        check(*arguments)
+    except SettingsError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _check_options(kind: str, name: str, options: Mapping) -> None:
+    key = f"{kind}s.{name}"
+    if name not in catalogue.names(kind):
+        known = ", ".join(catalogue.names(kind))
+        raise SettingsError(f"{key} is unknown; known here: {known}")
+    checked(catalogue.found(kind, name).cls, options, f"{key}.")
+
+
+def _check_equation(name: str, parameters: Mapping) -> None:
+    key = f"equations.{name}"
+    if name not in catalogue.names("equation"):
+        known = ", ".join(catalogue.names("equation"))
+        raise SettingsError(f"{key} is unknown; known here: {known}")
+    try:
+        catalogue.get_problem(name, **parameters)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("equation.parameters", key)) from None
+
+
+def _numbers_in(values, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every number of nested mappings and lists, with its key."""
+    if isinstance(values, (Mapping, list)):
+        for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+            yield from _numbers_in(value, f"{prefix}.{key}" if prefix else f"{key}")
+    elif isinstance(values, (int, float)):
+        yield prefix, values

@@ -45,6 +45,7 @@ test: environment
 	ruff format --check .
 	snakefmt --check --line-length 100 $(SNAKEFILES)
 	snakemake --lint
+	mypy
 	python -m pytest -m "not slurm and not slow"
 
 # On a SLURM that the tests start themselves; needs slurm-wlm and munge, else they are skipped.
@@ -72,5 +73,5 @@ lock:
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $(LOCK)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	find src tests workflow -name __pycache__ -prune -exec rm -rf {} +

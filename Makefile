@@ -2,7 +2,8 @@
 # make smoke  environment, then the smoke scale       make paper  environment, then the paper scale
 # make report an HTML report of what the laptop scale gave (SCALE=smoke or paper: of that scale)
 # make restore / make pack   archived runs in and out (SCALE=...), see docs/archive.md
-# make lock   resolve the versions again (needs uv)   make clean  remove environment and caches
+# make lock   resolve the versions again (needs uv; UPGRADE= keeps those there are)
+# make clean  remove environment and caches
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,6 +14,7 @@ CORES ?= all
 SCALE ?= laptop
 VENV := .venv
 LOCK := envs/requirements.txt
+UPGRADE := --upgrade
 STAMP := $(VENV)/.installed
 SNAKEFILES := Snakefile workflow/rules
 
@@ -45,6 +47,7 @@ test: environment
 	ruff format --check .
 	snakefmt --check --line-length 100 $(SNAKEFILES)
 	snakemake --lint
+	mypy
 	python -m pytest -m "not slurm and not slow"
 
 # On a SLURM that the tests start themselves; needs slurm-wlm and munge, else they are skipped.
@@ -68,9 +71,9 @@ $(STAMP): $(LOCK) pyproject.toml
 lock:
 	@command -v uv > /dev/null || { echo "error: make lock needs uv (pip install uv)" >&2; exit 1; }
 	uv pip compile pyproject.toml envs/build.in --extra workflow --extra slurm --extra test \
-	  --universal --python-version 3.11 --fork-strategy fewest --upgrade --generate-hashes \
+	  --universal --python-version 3.11 --fork-strategy fewest $(UPGRADE) --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $(LOCK)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	find src tests workflow -name __pycache__ -prune -exec rm -rf {} +

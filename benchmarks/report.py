@@ -1,4 +1,4 @@
-"""Turns what was measured into CSV files, tables for the README, and a plot."""
+"""Turns what was measured into CSV files, tables for docs/speed.md, and a plot."""
 
 import csv
 import statistics
@@ -197,7 +197,7 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def core_markdown(core, limits, *, seconds: float, machine_words: str, versions: dict) -> str:
-    """Return the tables for the README."""
+    """Return the tables for docs/speed.md."""
     race = markdown_table(
         [
             *("case", "peer", "ms an iteration", "over this project", "evaluations an iteration"),

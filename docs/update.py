@@ -1,9 +1,9 @@
-"""Fill the marked parts of README.md from files that the workflow and the benchmarks write.
+"""Fill the marked parts of README.md and docs/*.md from files that workflow and benchmarks write.
 
     python docs/update.py [--results results]
 
-A part stands between ``<!-- name -->`` and ``<!-- /name -->``; one whose file is missing is left as
-it is, and named.
+A part stands between ``<!-- name -->`` and ``<!-- /name -->``; one whose source is missing is left
+as it is, and named. Figures are copied to docs/images.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from double_pinn.showing.wording import scientific
+from double_pinn.showing.wording import equation_label, scientific
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The scale whose figure the README shows.
+#: The scale whose figure the documents show.
 SHOWN = {1: "laptop", 6: "laptop", 7: "laptop", 8: "race", 9: "hour"}
 #: Cell of the race, what it is called, and the L-BFGS cell beside it.
 RACE = (
@@ -29,17 +29,64 @@ RACE = (
     ("race_convection_gn", "convection", "race_convection_lbfgs"),
     ("race_wave_gn_dense", "wave, 20 × 20 points", None),
 )
+#: Columns of the short table: heading; origin and model in table1.csv, without what is in brackets.
+SHORT = (
+    ("published, L-BFGS", "published", "double PINN"),
+    ("reproduced, L-BFGS", "reproduced", "double PINN"),
+    ("ours, Gauss-Newton", "reproduced", "double PINN, Gauss-Newton"),
+)
 
 
-def fill(text: str, name: str, content: str) -> str:
-    """Return the text with the part ``name`` replaced; refuse a text without that part."""
+def fill(path: Path, name: str, content: str) -> None:
+    """Replace the part ``name`` of a document; refuse a document without that part."""
+    text = path.read_text(encoding="utf-8")
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(text):
-        sys.exit(f"error: README.md has no part <!-- {name} --> ... <!-- /{name} -->")
-    return pattern.sub(lambda m: f"{m[1]}{content.strip()}\n{m[2]}", text)
+        sys.exit(f"error: {path} has no part <!-- {name} --> ... <!-- /{name} -->")
+    text = pattern.sub(lambda m: f"{m[1]}{content.strip()}\n{m[2]}", text)
+    path.write_text(text, encoding="utf-8")
 
 
-def race(results: Path) -> str:
+def short_table(path: Path) -> str:
+    """Return Table 1 in short: a line an equation, double PINN as published, reproduced and ours.
+
+    Args:
+        path: table1.csv of a scale.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        f"| rMAE, rRMSE (iterations) | {' | '.join(heading for heading, *_ in SHORT)} |",
+        f"| --- |{' --- |' * len(SHORT)}",
+    ]
+    for equation in dict.fromkeys(row["equation"] for row in rows):
+        found = {
+            (row["origin"], row["model"].partition(" (")[0]): row
+            for row in rows
+            if row["equation"] == equation
+        }
+        cells = [_short(found.get((origin, model))) for _, origin, model in SHORT]
+        lines.append(f"| {equation_label(equation)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _short(row: dict[str, str] | None) -> str:
+    """Return both errors of a row, and the iterations of one that was run."""
+    if row is None or not row["rmae_mean"]:
+        return "–"
+    errors = ", ".join(scientific(float(row[f"{name}_mean"])) for name in ("rmae", "rrmse"))
+    if row["origin"] == "published":
+        return errors
+    low, high = int(row["iterations_min"]), int(row["iterations_max"])
+    return f"{errors} ({low:,})" if low == high else f"{errors} ({low:,}–{high:,})"
+
+
+def without_title(path: Path) -> str:
+    """Return a Markdown file without its title: the document has one of its own."""
+    return re.sub(r"\A# .*\n", "", path.read_text(encoding="utf-8"))
+
+
+def race(evaluation: Path) -> str:
     """Return a table: seconds to the paper's errors, errors at the end, L-BFGS after as long."""
     with open(ROOT / "config" / "published.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["model"] == "double PINN"]
@@ -50,12 +97,12 @@ def race(results: Path) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for cell, label, rival in RACE:
-        runs = _runs(results / "evaluation" / f"{cell}.nc")
+        runs = _runs(evaluation / f"{cell}.nc")
         equation = runs[0].attrs["equation"]
         goals = [float(published[equation][name]) for name in ("rmae_mean", "rrmse_mean")]
         reached = [", ".join(_reached(run, goals, part) for run in runs) for part in (1, 10)]
         end = statistics.median(float(run["wall_time"][-1]) for run in runs)
-        beside = _until(end, _runs(results / "evaluation" / f"{rival}.nc")) if rival else "not run"
+        beside = _until(end, _runs(evaluation / f"{rival}.nc")) if rival else "not run"
         lines.append(
             f"| {label} | {', '.join(map(scientific, goals))} | {reached[0]} | {reached[1]} "
             f"| {_until(np.inf, runs)} | {beside} |"
@@ -90,27 +137,23 @@ def _reached(run: xr.Dataset, goals, part: float) -> str:
 
 
 def main():
-    """Read what there is, write README.md and docs/images."""
+    """Read what there is, write the documents and docs/images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     results = parser.parse_args().results
-    laptop = results / "laptop"
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    parts = {
-        "table1": laptop / "tables" / "table1.md",
-        "benchmark": ROOT / "benchmarks" / "results" / "core.md",
-    }
-    for name, path in parts.items():
-        if path.is_file():
-            text = fill(text, name, path.read_text(encoding="utf-8"))
+    tables = results / "laptop" / "tables"
+    # Document, part, what it is made from, how.
+    parts = (
+        ("README.md", "table1-short", tables / "table1.csv", short_table),
+        ("docs/results.md", "table1", tables / "table1.md", without_title),
+        ("docs/results.md", "race", results / "race" / "evaluation", race),
+        ("docs/speed.md", "benchmark", ROOT / "benchmarks" / "results" / "core.md", without_title),
+    )
+    for document, name, source, content in parts:
+        if source.exists():
+            fill(ROOT / document, name, content(source))
         else:
-            print(f"{path} is missing: part {name!r} stays as it is", file=sys.stderr)
-    if (results / "race" / "evaluation").is_dir():
-        text = fill(text, "race", race(results / "race"))
-    else:
-        print(f"{results}/race is missing: part 'race' stays as it is", file=sys.stderr)
-    readme.write_text(text, encoding="utf-8")
+            print(f"{source} is missing: {name} in {document} stays as it is", file=sys.stderr)
     images = ROOT / "docs" / "images"
     images.mkdir(exist_ok=True)
     for number, scale in SHOWN.items():

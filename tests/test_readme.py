@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""What the README shows works as it stands there, and what the documents link to exists."""
 
 import importlib.util
 import re
@@ -17,6 +17,18 @@ from double_pinn.results import reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "config/*.md", "benchmarks/*.md")
+    for path in ROOT.glob(pattern)
+)
+#: Where each generated part stands.
+PARTS = {
+    "table1-short": "README.md",
+    "table1": "docs/results.md",
+    "race": "docs/results.md",
+    "benchmark": "docs/speed.md",
+}
 
 
 @pytest.fixture
@@ -52,7 +64,111 @@ def test_an_equation_of_ones_own_has_rows(fisher):
     assert all(np.all(np.isfinite(row)) for row in rows)
 
 
-def test_no_link_of_the_readme_is_dead():
+def anchors(text):
+    """Return what GitHub calls the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_is_dead(document):
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
+    dead = []
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        there = target.exists() and (not anchor or anchor in anchors(target.read_text("utf-8")))
+        dead += [] if there else [link]
+    assert dead == []
+
+
+def test_the_readme_leads_to_every_document():
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= set(links)
+    assert "CONTRIBUTING.md" in links
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+# --- The generated parts ---
+
+
+def load(path, name):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def part(name):
+    text = (ROOT / PARTS[name]).read_text(encoding="utf-8")
+    (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.S)
+    return content
+
+
+def cells(table):
+    lines = [line.strip("| ") for line in table.splitlines() if line.startswith("|")]
+    return [re.split(r" \| ", line) for line in lines[2:]]
+
+
+def test_the_short_table_says_what_the_full_one_says():
+    full = {
+        (equation, model.partition(" (")[0], origin): numbers
+        for equation, model, origin, *numbers in cells(part("table1"))
+    }
+    rows = cells(part("table1-short"))
+    assert [equation for equation, *_ in rows] == list(dict.fromkeys(key[0] for key in full))
+    for equation, *shown in rows:
+        columns = [
+            ("double PINN", "published"),
+            ("double PINN", "reproduced"),
+            ("double PINN, Gauss-Newton", "reproduced"),
+        ]
+        for text, column in zip(shown, columns, strict=True):
+            loss, rmae, rrmse, _, _, iterations, *_ = full[equation, *column]
+            if loss.startswith("*"):
+                assert text == "–"
+                continue
+            rmae, rrmse = (number.partition(" ±")[0] for number in (rmae, rrmse))
+            run = "" if iterations == "–" else f" ({iterations.partition(' of')[0]})"
+            assert text == f"{rmae}, {rrmse}{run}"
+
+
+def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
+    update = load(ROOT / "docs" / "update.py", "update")
+    for document in {*PARTS.values()}:
+        (tmp_path / document).parent.mkdir(exist_ok=True)
+        names = [name for name in PARTS if PARTS[name] == document]
+        text = "".join(f"<!-- {name} -->\nold\n<!-- /{name} -->\n" for name in names)
+        (tmp_path / document).write_text(text)
+    rows = (
+        "equation,model,origin,rmae_mean,rrmse_mean,iterations_min,iterations_max",
+        "wave,PINN FP64,published,8.0e-3,8.1e-3,,",
+        "wave,double PINN,published,3.8e-4,3.8e-4,,",
+        "wave,double PINN,reproduced,0.5,0.25,900,2000",
+        '"wave","double PINN, Gauss-Newton (ours)",reproduced,,,,',
+    )
+    folder = tmp_path / "results" / "laptop" / "tables"
+    folder.mkdir(parents=True)
+    (folder / "table1.csv").write_text("\n".join(rows))
+    (folder / "table1.md").write_text("# Table 1\n\nnew\n")
+    monkeypatch.setattr(update, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["update.py", "--results", str(tmp_path / "results")])
+    update.main()
+    readme = (tmp_path / "README.md").read_text()
+    assert "| Wave | 3.8e-4, 3.8e-4 | 5.0e-1, 2.5e-1 (900–2,000) | – |" in readme
+    results = (tmp_path / "docs" / "results.md").read_text()
+    assert results == (
+        "<!-- table1 -->\nnew\n<!-- /table1 -->\n<!-- race -->\nold\n<!-- /race -->\n"
+    )
+    assert "race in docs/results.md stays as it is" in capsys.readouterr().err
+
+
+def test_update_refuses_a_document_without_the_part(tmp_path):
+    update = load(ROOT / "docs" / "update.py", "update")
+    path = tmp_path / "README.md"
+    path.write_text("<!-- table1 -->\nopen")
+    with pytest.raises(SystemExit, match=r"README.md has no part <!-- table1 -->"):
+        update.fill(path, "table1", "new")

@@ -429,6 +429,35 @@ def test_render_names_the_damaged_file(files, tmp_path, cell_factory):
     assert not target[0].exists()
 
 
+def test_figures_are_found_in_their_folder(tmp_path):
+    numbers = [1, 3, 4, 5, 6, 7, 8, 9]
+    assert list(FIGURES) == figures.figure_numbers() == numbers
+    assert FIGURES[9] == "double_pinn.showing.figures.figure9"
+    for name in ("figure10.py", "figure9.py", "figure2.py", "figure3_old.py", "style.py"):
+        (tmp_path / name).touch()
+    assert list(figures._figures_in(tmp_path)) == [2, 9, 10]
+
+
+def test_titles_are_read_from_the_text(tmp_path, monkeypatch):
+    for number in FIGURES:
+        assert figures.figure_title(number) == figure_module(number).TITLE
+    monkeypatch.setattr(figures, "_FOLDER", tmp_path)
+    (tmp_path / "figure1.py").write_text('import nothing\nTITLE = "Half a figure"\ndef figure(')
+    (tmp_path / "figure2.py").write_text("import nothing\n")
+    assert figures.figure_title(1) == "Half a figure"
+    assert figures.figure_title(2) == ""
+    assert figures.figure_title(3) == ""
+
+
+def test_numbers_and_titles_load_no_drawing_library():
+    code = (
+        "import sys; from double_pinn.showing import figures as f;"
+        "[f.figure_title(n) for n in f.figure_numbers()];"
+        "sys.exit(not {'jax', 'matplotlib', 'numpy', 'xarray'}.isdisjoint(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_figures_do_not_load_jax():
     modules = ", ".join(
         ["double_pinn.showing.figures", "double_pinn.showing.tables", *FIGURES.values()]

@@ -2,34 +2,39 @@
 
 Nothing here imports training code or JAX. A figure module holds
 
+- `TITLE`, what it shows, on one line;
 - `ROLES`, the names of the cells that it draws, and perhaps `OPTIONAL_ROLES`;
 - `EXPECTED`, for each role the attributes that its labels promise: a field under the heading L²
   must not come from another regulariser;
 - perhaps `VARIABLES`, what it draws beyond the variables that all figures need;
 - `figure(cells)`, which returns a matplotlib figure.
 
-A new figure is a new module and a line in `FIGURES`.
+A new figure is a new module `figureN.py` in this folder. Its number and title are found
+without importing it: drawing libraries load slowly, and the workflow has to do without them.
 """
 
 import importlib
 import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from double_pinn.errors import UserError
 
-#: Number in the paper: module. Imported when asked for, since drawing libraries load slowly.
-#: The text that the figures follow does not describe Figure 2; Figures 7 to 9 are ours.
-FIGURES = {
-    1: "double_pinn.showing.figures.figure1",
-    3: "double_pinn.showing.figures.figure3",
-    4: "double_pinn.showing.figures.figure4",
-    5: "double_pinn.showing.figures.figure5",
-    6: "double_pinn.showing.figures.figure6",
-    7: "double_pinn.showing.figures.figure7",
-    8: "double_pinn.showing.figures.figure8",
-    9: "double_pinn.showing.figures.figure9",
-}
+_FOLDER = Path(__file__).parent
+
+
+def _figures_in(folder: Path) -> dict[int, str]:
+    """Return the name of the module of each figure in a folder, by number and in its order."""
+    names = (path.stem for path in folder.glob("figure[0-9]*.py"))
+    numbered = {int(n): name for name in names if (n := name.removeprefix("figure")).isdecimal()}
+    return {number: f"{__name__}.{numbered[number]}" for number in sorted(numbered)}
+
+
+#: Number in the paper: module. The text that the figures follow does not describe Figure 2;
+#: Figures 7 to 9 are ours.
+FIGURES = _figures_in(_FOLDER)
 
 #: What every evaluation file must hold to be drawn.
 VARIABLES = (
@@ -48,6 +53,21 @@ VARIABLES = (
     "reference_error",
 )
 ATTRIBUTES = ("settings", "equation", "regularizer", "precision", "max_iterations")
+
+
+def figure_numbers() -> list[int]:
+    """The numbers of all figures, in order."""
+    return list(FIGURES)
+
+
+def figure_title(number: int) -> str:
+    """The `TITLE` of a figure's module, as its text has it; empty if it has none yet.
+
+    The text is searched, not parsed: a figure that is being edited must not stop the workflow.
+    """
+    source = _FOLDER / f"figure{number}.py"
+    found = re.search(r'^TITLE = "(.*)"$', source.read_text() if source.is_file() else "", re.M)
+    return found[1] if found else ""
 
 
 def figure_module(number: int) -> ModuleType:
@@ -75,7 +95,8 @@ def render(
         outputs: the files to write, .pdf or .png.
 
     Raises:
-        UserError: unknown figure, unknown or missing role, or an output of another kind.
+        UserError: unknown figure, unknown or missing role, no cell at all, or an output of another
+            kind.
         DataError: an evaluation file is missing, truncated, lacks what the figure draws, or is
             not of the cell that its role names.
     """
@@ -102,6 +123,11 @@ def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
             raise UserError(
                 f"figure {number}: cell {role!r} is missing; give {role}=FILE (cells: {known})"
             )
+    if not cells:
+        known = ", ".join(optional)
+        raise UserError(
+            f"figure {number}: there is no cell to draw; give ROLE=FILE with one of {known}"
+        )
 
 
 def _read(

@@ -36,12 +36,9 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         *(panels.shown(cell)["residual"].sel(part) for cell in (none, double))
     )
 
-    page = style.canvas(3.6)
-    axes = page.subplots(2, 4)
-    letter = style.letters()
-
-    panels.field(axes[0, 0], none["u_reference"], field_scale)
-    style.title(axes[0, 0], next(letter), "exact u")
+    page, axes, letter = panels.page_with_reference(
+        3.6, 4, none["u_reference"], field_scale, "exact u"
+    )
     for row, (name, cell) in enumerate((("PINN", none), ("double PINN", double))):
         field_ax, residual_ax, loss_ax = axes[row, 1:]
         panels.field(field_ax, panels.shown(cell)["u"], field_scale)

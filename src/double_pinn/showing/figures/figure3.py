@@ -33,12 +33,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     fields = [panels.shown(cell)["u"] for cell in (none, double)]
     scale = style.field_scale(none["u_reference"], *fields)
 
-    page = style.canvas(3.5)
-    axes = page.subplots(2, 3)
-    letter = style.letters()
-
-    panels.field(axes[0, 0], none["u_reference"], scale)
-    style.title(axes[0, 0], next(letter), "exact u")
+    page, axes, letter = panels.page_with_reference(3.5, 3, none["u_reference"], scale, "exact u")
     for row, (name, cell) in enumerate((("PINN", none), ("double PINN", double))):
         field_ax, slice_ax = axes[row, 1:]
         panels.field(field_ax, panels.shown(cell)["u"], scale)

@@ -31,12 +31,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     reference = cells["none_fp32"]["u_reference"]
     scale = style.field_scale(reference, *(panels.shown(cells[role])["u"] for role in ROLES))
 
-    page = style.canvas(3.5)
-    axes = page.subplots(2, 4)
-    letter = style.letters()
-
-    panels.field(axes[0, 0], reference, scale)
-    style.title(axes[0, 0], next(letter), "numerical u")
+    page, axes, letter = panels.page_with_reference(3.5, 4, reference, scale, "numerical u")
     notes = []
     for column, role in enumerate(ROLES, start=1):
         cell, panel = cells[role], next(letter)

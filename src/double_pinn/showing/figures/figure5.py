@@ -1,6 +1,5 @@
 """Figure 5: double PINN in FP64 on the four equations."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -29,17 +28,13 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
     for (field_ax, error_ax), role in zip(axes.T, ROLES, strict=True):
         cell = cells[role]
-        drawn = panels.shown(cell)
-        error = np.abs(drawn["u"] - cell["u_reference"])
-        field_scale = style.field_scale(cell["u_reference"], drawn["u"])
-        panels.field(field_ax, drawn["u"], field_scale, time_ticks=2)
+        u = panels.shown(cell)["u"]
+        field_scale = style.field_scale(cell["u_reference"], u)
+        panels.field(field_ax, u, field_scale, time_ticks=2)
         panels.colorbar(page, field_scale, "", ax=field_ax)
         style.title(field_ax, next(letter), f"{wording.equation_label(role)}, u")
-        error_scale = style.error_scale(error)
-        panels.field(error_ax, error, error_scale, time_ticks=2)
-        panels.colorbar(page, error_scale, "", ax=error_ax)
-        rmae, rrmse = (wording.short(float(drawn[name])) for name in ("rmae", "rrmse"))
-        error_ax.set_title(f"|u − exact|\nrMAE {rmae}\nrRMSE {rrmse}", loc="left")
+        errors = panels.error_field(page, error_ax, cell, time_ticks=2)
+        error_ax.set_title("\n".join(("|u − exact|", *errors)), loc="left")
     axes[1, -1].set_title(axes[1, -1].get_title(loc="left").replace("exact", "num."), loc="left")
 
     style.footnote(

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from double_pinn.errors import UserError
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
@@ -48,16 +47,9 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     the steps get most of the width.
 
     Args:
-        cells: evaluation datasets of the roles `equation/regularizer`.
-
-    Raises:
-        UserError: there is no cell at all.
+        cells: evaluation datasets of the roles `equation/regularizer`, one or more.
     """
-    equations = [name for name in EQUATIONS if any(r.startswith(f"{name}/") for r in cells)]
-    if not equations:
-        known = ", ".join(OPTIONAL_ROLES)
-        raise UserError(f"figure 7: there is no cell to draw; give ROLE=FILE with one of {known}")
-
+    equations = panels.equations_at_hand(EQUATIONS, cells)
     page = style.canvas(1.65 * len(equations) + 0.5)
     grid = page.add_gridspec(len(equations) + 1, 3, height_ratios=[1] * len(equations) + [0.16])
     letter = style.letters()

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from double_pinn.errors import DataError, UserError
+from double_pinn.errors import DataError
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
@@ -38,16 +38,12 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     them. Every seed is a line.
 
     Args:
-        cells: evaluation datasets of the roles `equation/optimizer`.
+        cells: evaluation datasets of the roles `equation/optimizer`, one or more.
 
     Raises:
-        UserError: there is no cell at all.
         DataError: a cell has no history of its error.
     """
-    equations = [name for name in EQUATIONS if any(r.startswith(f"{name}/") for r in cells)]
-    if not equations:
-        known = ", ".join(OPTIONAL_ROLES)
-        raise UserError(f"figure 8: there is no cell to draw; give ROLE=FILE with one of {known}")
+    equations = panels.equations_at_hand(EQUATIONS, cells)
     page = style.canvas(2.6)
     grid = page.add_gridspec(2, len(equations), height_ratios=[1, 0.09])
     letter, axes, notes = style.letters(), [], []

@@ -1,6 +1,5 @@
 """Figure 9: Allen-Cahn, Gauss-Newton beside L-BFGS (ours, beyond the paper)."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,24 +36,14 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     """
     reference = cells["lbfgs"]["u_reference"]
     scale = style.field_scale(reference, *(panels.shown(cells[role])["u"] for role in ROLES))
-    page = style.canvas(3.6)
-    axes = page.subplots(2, 3)
-    letter = style.letters()
-
-    panels.field(axes[0, 0], reference, scale)
-    style.title(axes[0, 0], next(letter), "numerical u")
+    page, axes, letter = panels.page_with_reference(3.6, 3, reference, scale, "numerical u")
     notes = []
     for (field_ax, error_ax), role in zip(axes[:, 1:].T, ROLES, strict=True):
         cell, panel = cells[role], next(letter)
-        drawn = panels.shown(cell)
-        panels.field(field_ax, drawn["u"], scale)
+        panels.field(field_ax, panels.shown(cell)["u"], scale)
         style.title(field_ax, panel, f"{wording.optimizer_label(role)}, u")
-        error = np.abs(drawn["u"] - cell["u_reference"])
-        error_scale = style.error_scale(error)
-        panels.field(error_ax, error, error_scale)
-        panels.colorbar(page, error_scale, "", ax=error_ax)
-        rmae, rrmse = (wording.short(float(drawn[name])) for name in ("rmae", "rrmse"))
-        error_ax.set_title(f"|u − num.|, rMAE {rmae}, rRMSE {rrmse}", loc="left")
+        errors = panels.error_field(page, error_ax, cell)
+        error_ax.set_title(", ".join(("|u − num.|", *errors)), loc="left")
         notes.append((f"({panel})", cell))
     panels.colorbar(page, scale, "", ax=axes[0, :])
 

@@ -4,7 +4,7 @@ Time is the horizontal axis of every map and position the vertical one. Of sever
 is drawn; losses draw the others faintly behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -34,6 +34,12 @@ FEW = 5
 def shown(cell: xr.Dataset) -> xr.Dataset:
     """The seed of a cell that the figures draw: the first."""
     return cell.isel(seed=0)
+
+
+def equations_at_hand(equations: Iterable[str], roles: Iterable[str]) -> list[str]:
+    """Those equations of which there is a cell, where a role is `equation/name`."""
+    found = {role.partition("/")[0] for role in roles}
+    return [equation for equation in equations if equation in found]
 
 
 def error_text(cell: xr.Dataset) -> str:
@@ -70,6 +76,50 @@ def field(ax: Axes, values: xr.DataArray, scale: Scale, time_ticks: int = 5) -> 
     ax.xaxis.set_major_locator(MaxNLocator(time_ticks))
     if not np.isfinite(data).any():
         _note(ax, "no finite values")
+
+
+def page_with_reference(
+    height: float, columns: int, reference: xr.DataArray, scale: Scale, name: str
+) -> tuple[Figure, np.ndarray, Iterator[str]]:
+    """Begin a page of two rows of panels, the reference solution at its top left.
+
+    Args:
+        height: of the page in inches.
+        columns: panels a row.
+        reference: the map of the first panel.
+        scale: its colours and limits.
+        name: its title.
+
+    Returns:
+        The page, its axes, and the letters of the panels that follow.
+    """
+    page = style.canvas(height)
+    axes = page.subplots(2, columns)
+    letters = style.letters()
+    field(axes[0, 0], reference, scale)
+    style.title(axes[0, 0], next(letters), name)
+    return page, axes, letters
+
+
+def error_field(page: Figure, ax: Axes, cell: xr.Dataset, time_ticks: int = 5) -> tuple[str, str]:
+    """Draw |u - reference| of the seed that is drawn, on a scale of its own beside the map.
+
+    Args:
+        page: for the colour bar.
+        ax: where.
+        cell: an evaluation dataset.
+        time_ticks: see `field`.
+
+    Returns:
+        The two relative errors as text, `rMAE ...` and `rRMSE ...`.
+    """
+    drawn = shown(cell)
+    error = np.abs(drawn["u"] - cell["u_reference"])
+    scale = style.error_scale(error)
+    field(ax, error, scale, time_ticks=time_ticks)
+    colorbar(page, scale, "", ax=ax)
+    rmae, rrmse = (wording.short(float(drawn[name])) for name in ("rmae", "rrmse"))
+    return f"rMAE {rmae}", f"rRMSE {rrmse}"
 
 
 def error_note(ax: Axes, cell: xr.Dataset) -> None:

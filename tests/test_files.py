@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 from double_pinn.errors import DataError
-from double_pinn.results import files
+from double_pinn import files
 from double_pinn.results.netcdf import write_dataset
 
 SMALL, LARGE = b"small", bytes(200_000)
@@ -143,7 +143,7 @@ def test_a_file_that_was_never_written_is_an_error(tmp_path, old):
 def test_a_killed_process_leaves_the_old_file_under_its_name(tmp_path, old):
     program = (
         "import os, signal, sys\n"
-        "from double_pinn.results import files\n"
+        "from double_pinn import files\n"
         "with files.replacing(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

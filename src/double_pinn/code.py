@@ -45,7 +45,11 @@ def imported_files(path: Path) -> list[Path]:
     files = []
     for module, name in names:
         base = PACKAGE.joinpath(*module.split(".")[1:])
-        for candidate in (base / f"{name}.py", base / name / "__init__.py", base.with_suffix(".py")):
+        for candidate in (
+            base / f"{name}.py",
+            base / name / "__init__.py",
+            base.with_suffix(".py"),
+        ):
             if candidate.is_file():
                 files.append(candidate)
                 break

@@ -33,7 +33,7 @@ class Iterations(Section):
 
     default: Count
     """The budget of a cell, in iterations."""
-    cells: dict[Name, Count] = {}
+    cells: dict[Name, Count] = Field(default_factory=dict)
     """Another budget for a cell, by its name."""
 
 
@@ -43,7 +43,7 @@ class Grids(Section):
     residual_points: Annotated[AxisCount, _reruns("evaluation")]
     """Least number of points along an axis of the residual field."""
     grid: Annotated[dict[Name, Grid], _reruns("reference, evaluation")]
-    """`nx` and `nt` of the grid on which errors are taken, by equation; `default`: of the others."""
+    """`nx` and `nt` of the grid of the errors, by equation; `default`: of all others."""
 
 
 class Job(Section):
@@ -60,7 +60,7 @@ class TrainJobs(Section):
 
     default: Job
     """`runtime` (minutes) and `mem_mb` of a training job; both grow with every attempt."""
-    cells: dict[Name, Job] = {}
+    cells: dict[Name, Job] = Field(default_factory=dict)
     """The same for a cell, by its name."""
 
 
@@ -85,13 +85,21 @@ class Configuration(Section):
     """The table of published numbers."""
     device: Annotated[Literal["cpu", "gpu"], _reruns("nothing")]
     """Where networks are trained; a GPU that is not there is an error."""
-    equations: Annotated[dict[Name, dict[str, Any]], _reruns("reference, training")] = {}
-    """Coefficients of an equation, by its name; `x_range: [a, b]`, `t_range: [a, b]`: its domain."""
-    networks: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    equations: Annotated[dict[Name, dict[str, Any]], _reruns("reference, training")] = Field(
+        default_factory=dict
+    )
+    """Coefficients of an equation, by its name, and its domain: `x_range: [a, b]`, `t_range`."""
+    networks: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
+        default_factory=dict
+    )
     """Options of a network, by its name."""
-    regularizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    regularizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
+        default_factory=dict
+    )
     """Options of a regulariser, by its name."""
-    optimizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = {}
+    optimizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
+        default_factory=dict
+    )
     """Options of an optimiser, by its name."""
     points_limit: Annotated[PointsLimit, _reruns("training")] = PointsLimit()
     test_points: Annotated[TestSample, _reruns("training")] = TestSample()

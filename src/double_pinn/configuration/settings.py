@@ -27,7 +27,7 @@ class Equation(Section):
     """Which equation, and the coefficients that differ from the paper's."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Grid(Section):
@@ -223,31 +223,6 @@ def reference_from_dict(values: Any) -> ReferenceSettings:
     settings = checked(ReferenceSettings, values)
     _ = settings.problem
     return settings
-
-
-def differences(found: RunSettings, asked: RunSettings) -> str:
-    """Return the keys at which settings differ, with both values; empty if they agree.
-
-    Settings are compared as the model understands them: a key that one of them does not say has
-    its default.
-    """
-    a, b = _flat(found.resolved()), _flat(asked.resolved())
-    return ", ".join(
-        f"{key} is {a.get(key, 'missing')}, not {b.get(key, 'missing')}"
-        for key in sorted(a.keys() | b.keys())
-        if key not in a or key not in b or a[key] != b[key]
-    )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def read_json(path) -> Any:

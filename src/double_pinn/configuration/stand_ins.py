@@ -11,12 +11,13 @@ import importlib.machinery
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
+from typing import ClassVar
 
 
 class _StandIn(ModuleType):
     """A module, and everything in it."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name):
         if name.startswith("__"):

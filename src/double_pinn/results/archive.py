@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from double_pinn.configuration.settings import RunSettings, load_settings, settings_from_dict
+from double_pinn import files
+from double_pinn.configuration.settings import RunSettings, load_settings
 from double_pinn.errors import DataError, UserError
-from double_pinn.results import files, netcdf
-from double_pinn.results.runs import RUN_ATTRIBUTES, read_runs, settings_in
-from double_pinn.running.identity import code_digest
-from double_pinn.running.training import number_deciding_files
+from double_pinn.results import netcdf
+from double_pinn.results.runs import RUN_ATTRIBUTES, read_runs, settings_of
+from double_pinn.running.identity import run_digest
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -127,7 +127,11 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
             try:
                 run = _describe(path)
                 # All seeds of a cell agree with its settings or, without those, with each other.
-                wanted = asked.get(cell) or settings.get(cell) or _settings_of(path)
+                wanted = (
+                    asked.get(cell)
+                    or settings.get(cell)
+                    or settings_of(netcdf.read_dataset(path), path)
+                )
                 read_runs(wanted, [path])
             except UserError as error:
                 notes.append(f"Left out: {error}")
@@ -209,7 +213,7 @@ def restore(
             notes.append(f"Not restored: {error}")
             continue
         fitting += runs
-        code = code_digest(number_deciding_files(asked[cell]))
+        code = run_digest(asked[cell])
         if any(run.attrs.get("code", code) != code for _, run in read):
             commits = ", ".join(sorted({_short(run.commit) for run in runs}))
             notes.append(
@@ -263,11 +267,6 @@ def _verify(path: Path, run: ArchivedRun) -> None:
 def _checksum(path: Path) -> str:
     with files.naming(path, "read"):
         return files.digest(path)
-
-
-def _settings_of(path: Path) -> RunSettings:
-    """The settings that a run was trained with."""
-    return settings_from_dict(settings_in(netcdf.read_dataset(path).attrs["settings"], path))
 
 
 def _asked(results: Path) -> dict[str, RunSettings]:

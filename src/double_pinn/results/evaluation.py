@@ -7,9 +7,10 @@ from os import PathLike
 import numpy as np
 import xarray as xr
 
-from double_pinn.configuration.settings import RunSettings
+from double_pinn.configuration.settings import EvaluationSettings, Grid, RunSettings
 from double_pinn.errors import DataError
 from double_pinn.numerics.points import collocation_axes
+from double_pinn.numerics.problems.base import Problem
 from double_pinn.results import predict
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.reference import axes
@@ -71,14 +72,14 @@ def refine(axis: np.ndarray, points: int) -> np.ndarray:
 
 
 def evaluate(
-    settings: RunSettings,
+    settings: EvaluationSettings,
     reference_path: str | PathLike[str],
     run_paths: Sequence[str | PathLike[str]],
 ) -> xr.Dataset:
     """Bring together all seeds of a cell: fields, errors and histories.
 
     Args:
-        settings: of the cell.
+        settings: how the cell was trained, and the grids on which it is judged.
         reference_path: the reference solution on the cell's evaluation grid.
         run_paths: training runs of this cell, one for each seed, in any order.
 
@@ -95,22 +96,23 @@ def evaluate(
           `final_objective`, `final_train_loss`, `final_test_loss`, of each seed.
 
     Raises:
-        DataError: a file is missing or damaged; a run was made with other settings (those of the
-            evaluation grid aside) or its seed comes twice; the reference is of another equation or
+        DataError: a file is missing or damaged; a run was made with other settings or its
+            seed comes twice; the reference is of another equation or
             grid.
     """
-    problem = settings.problem
-    reference = _read_reference(settings, reference_path)
-    runs = read_runs(settings, run_paths)
+    asked, grids = settings.run, settings.evaluation
+    problem = asked.problem
+    reference = _read_reference(problem, grids, reference_path)
+    runs = read_runs(asked, run_paths)
     x, t = reference.x.values, reference.t.values
-    x_collocation, t_collocation = collocation_axes(settings.points, problem)
-    x_residual = refine(x_collocation, settings.evaluation.residual_points)
-    t_residual = refine(t_collocation, settings.evaluation.residual_points)
+    x_collocation, t_collocation = collocation_axes(asked.points, problem)
+    x_residual = refine(x_collocation, grids.residual_points)
+    t_residual = refine(t_collocation, grids.residual_points)
 
     seeds = []
     for path, run in runs:
-        u = predict.predict_field(settings, run.parameters.values, x, t)
-        residual = predict.residual_field(settings, run.parameters.values, x_residual, t_residual)
+        u = predict.predict_field(asked, run.parameters.values, x, t)
+        residual = predict.residual_field(asked, run.parameters.values, x_residual, t_residual)
         try:
             errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
         except ValueError as error:
@@ -147,7 +149,7 @@ def evaluate(
         t_collocation=t_collocation,
     )
     ds.u.attrs["long_name"] = "prediction of the network, u(x, t)"
-    ds.attrs = _attributes(settings, reference, [run for _, run in runs])
+    ds.attrs = _attributes(asked, reference, [run for _, run in runs])
     return ds
 
 
@@ -187,10 +189,9 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
     }
 
 
-def _read_reference(settings: RunSettings, path: str | PathLike[str]) -> xr.Dataset:
+def _read_reference(problem: Problem, grid: Grid, path: str | PathLike[str]) -> xr.Dataset:
     """The reference, if it belongs to the cell's equation and evaluation grid."""
     reference = read_dataset(path, require=("u", "x", "t", "reference_error"))
-    problem = settings.problem
     again = "run the rule that writes the reference again"
     solved = {
         "name": reference.attrs.get("equation"),
@@ -199,7 +200,7 @@ def _read_reference(settings: RunSettings, path: str | PathLike[str]) -> xr.Data
     asked = {"name": problem.name, "parameters": problem.parameters}
     if different := differences(solved, asked):
         raise DataError(f"{path}: solves another equation ({different}); {again}")
-    expected = axes(problem, settings.evaluation.nx, settings.evaluation.nt)
+    expected = axes(problem, grid.nx, grid.nt)
     for name, axis in zip(("x", "t"), expected, strict=True):
         found = reference[name].values
         span = axis[-1] - axis[0]

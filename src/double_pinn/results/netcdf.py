@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from double_pinn import files
 from double_pinn.errors import DataError
-from double_pinn.results import files
 
 CONVENTIONS = "CF-1.11"
 

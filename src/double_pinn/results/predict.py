@@ -5,11 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from double_pinn.configuration.settings import RunSettings
-from double_pinn.numerics.derivatives import VALUE, make_plan, network_channels, partial
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.derivatives import VALUE, make_plan, partial
 from double_pinn.numerics.rows import pointwise_residual
 
-_BLOCK = 4096
+_CHUNK = 4096
 
 
 def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
@@ -23,32 +22,33 @@ def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
     """
     problem, plan = settings.problem, make_plan([partial(VALUE)])
     box = (problem.x_range, problem.t_range)
-    return _on_grid(
-        settings,
-        parameters,
-        x,
-        t,
-        lambda layers, *at: network_channels(layers, *at, box, plan)[0],
-    )
+
+    def value(network, weights, x, t):
+        return network.network_channels(weights, x, t, box, plan)[0]
+
+    return _on_grid(settings, parameters, x, t, value)
 
 
 def residual_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
     """Return the pointwise residual F(u) on the grid, FP64, shape (len(x), len(t))."""
-    problem = settings.problem
-    return _on_grid(
-        settings, parameters, x, t, lambda layers, x, t: pointwise_residual(problem, layers, x, t)
-    )
+
+    def residual(network, weights, x, t):
+        return pointwise_residual(settings.problem, weights, x, t, network)
+
+    return _on_grid(settings, parameters, x, t, residual)
 
 
 def _on_grid(settings, parameters, x, t, function):
     # Rounding of the evaluation must not enter the errors of an FP32 run.
     with jax.enable_x64(True):
-        network = FlatMLP(settings.network.hidden_layers, settings.network.width, jnp.float64)
-        layers = network.layers(jnp.asarray(parameters, jnp.float64))
+        network = settings.network.bound(jnp.float64)
+        weights = network.weights(jnp.asarray(parameters, jnp.float64))
         points_x, points_t = (a.ravel() for a in np.meshgrid(x, t, indexing="ij"))
         n = points_x.size
-        padded = -(-n // _BLOCK) * _BLOCK
-        blocks = [np.resize(p, padded).reshape(-1, _BLOCK) for p in (points_x, points_t)]
-        on_blocks = jax.jit(lambda b: jax.lax.map(lambda p: function(layers, *p), tuple(b)))
-        values = np.asarray(on_blocks(blocks)).ravel()[:n]
+        padded = -(-n // _CHUNK) * _CHUNK
+        chunks = [np.resize(p, padded).reshape(-1, _CHUNK) for p in (points_x, points_t)]
+        on_chunks = jax.jit(
+            lambda c: jax.lax.map(lambda p: function(network, weights, *p), tuple(c))
+        )
+        values = np.asarray(on_chunks(chunks)).ravel()[:n]
     return values.reshape(len(x), len(t))

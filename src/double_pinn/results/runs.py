@@ -7,8 +7,8 @@ from typing import Any
 
 import xarray as xr
 
-from double_pinn.configuration.settings import RunSettings
-from double_pinn.errors import DataError
+from double_pinn.configuration.settings import RunSettings, settings_from_dict
+from double_pinn.errors import DataError, SettingsError
 from double_pinn.results.netcdf import read_dataset
 
 #: What every run logs along the way.
@@ -44,7 +44,8 @@ def read_runs(
 
     Raises:
         DataError: there is no run; a file is missing or damaged or its history is empty; a run was
-            made with other settings (those of the evaluation grid aside), or its seed comes twice.
+            made with other settings, or its seed comes twice. Settings are compared as the model
+            understands them: a key that a file does not say has its default.
     """
     if not paths:
         raise DataError(f"cell {settings.cell!r}: no run to evaluate")
@@ -53,11 +54,8 @@ def read_runs(
         run = read_dataset(path, require=(*HISTORIES, "iteration", "term", "parameters"))
         if missing := [name for name in RUN_ATTRIBUTES if name not in run.attrs]:
             raise DataError(f"{path}: lacks the attributes {', '.join(missing)}; train it again")
-        trained, asked = settings_in(run.attrs["settings"], path), settings.as_dict()
-        # The evaluation grid has no part in training: another one may be asked for.
-        trained.pop("evaluation", None)
-        asked.pop("evaluation", None)
-        if different := differences(trained, asked):
+        trained = settings_of(run, path)
+        if different := differences(trained.resolved(), settings.resolved()):
             raise DataError(
                 f"{path}: was trained with other settings ({different}); train it again, or give "
                 "the settings it was trained with"
@@ -69,6 +67,25 @@ def read_runs(
             raise DataError(f"{path}: seed {seed} is that of {by_seed[seed][0]} already")
         by_seed[seed] = path, run
     return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def settings_of(run: xr.Dataset, path: str | PathLike[str]) -> RunSettings:
+    """The settings that a run was trained with.
+
+    Args:
+        run: the content of a run file.
+        path: the file.
+
+    Raises:
+        DataError: they cannot be read, or are not of this version.
+    """
+    values = settings_in(run.attrs["settings"], path)
+    # Files of before said, too, how the run would be judged.
+    values.pop("evaluation", None)
+    try:
+        return settings_from_dict(values)
+    except SettingsError as error:
+        raise DataError(f"{path}: was trained with settings that are no more: {error}") from None
 
 
 def settings_in(text: Any, path: str | PathLike[str]) -> dict:

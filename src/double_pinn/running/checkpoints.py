@@ -29,9 +29,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from double_pinn import __version__
+from double_pinn import __version__, files
 from double_pinn.errors import DataError
-from double_pinn.results import files
 
 _MANIFEST = "manifest.json"
 _LOCK = "lock"

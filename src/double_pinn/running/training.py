@@ -15,7 +15,7 @@ import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError
-from double_pinn.numerics.trainer import Trainer
+from double_pinn.numerics.trainer import Ingredients, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
 from double_pinn.running.identity import checkpoint_identity, run_digest
@@ -28,6 +28,21 @@ _STRETCH_SECONDS = 2.0
 
 class TrainingInterruptedError(Exception):
     """Training was stopped by a signal after its state was saved."""
+
+
+def make_trainer(settings: RunSettings) -> Trainer:
+    """Return the compiled pieces of a cell."""
+    return Trainer(
+        Ingredients(
+            settings.problem,
+            settings.network,
+            settings.regularizer,
+            settings.optimizer,
+            settings.points,
+            settings.test_points,
+            settings.precision,
+        )
+    )
 
 
 def train(
@@ -66,16 +81,12 @@ def train(
             checkpoints, checkpoint_identity(settings, seed, code, jax.default_backend())
         )
     with folder or contextlib.nullcontext():
-        trainer = Trainer(settings.ingredients)
-        dataset = _run(
-            trainer, settings, seed, folder, started, checkpoint_seconds, progress
-        )
+        trainer = make_trainer(settings)
+        dataset = _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
     return dataset.assign_attrs(code=code)
 
 
-def _run(
-    trainer, settings, seed, folder, started, checkpoint_seconds, progress
-) -> xr.Dataset:
+def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress) -> xr.Dataset:
     say = progress.say if progress else lambda message: None
     state, now = _start(trainer, settings, seed, folder, say)
     was_finished = now.stop_reason is not None

@@ -1,4 +1,4 @@
-"""What a network is: a choice that builds a Flax module, and that module as a flat vector sees it."""
+"""What a network is: a choice that builds a Flax module, seen as a function of a flat vector."""
 
 from functools import cached_property
 from typing import Any, ClassVar

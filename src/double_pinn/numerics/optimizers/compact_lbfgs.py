@@ -18,7 +18,6 @@ from double_pinn.numerics.cores import (
     AXIS,
     SHARES,
     WHOLE,
-    equal_shares,
     gather_shares,
     own_share,
     sum_over_cores,

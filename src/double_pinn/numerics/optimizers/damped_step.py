@@ -1,7 +1,7 @@
 """Levenberg-Marquardt with geodesic acceleration in dual form, for few rows and many parameters.
 
 Double PINN is a nonlinear least-squares problem with N rows r, far fewer than parameters. With the
-Jacobian J and K = J Jᵀ (N × N, see :mod:`double_pinn.numerics.optimizers.gram`) a damped Gauss-Newton step is
+Jacobian J and K = J Jᵀ (N × N, see :mod:`double_pinn.numerics.optimizers.gram`) a damped step is
 
     v = -Jᵀ (K + μ I)⁻¹ r,        a = -Jᵀ (K + μ I)⁻¹ r_vv,        step = v + a/2,
 

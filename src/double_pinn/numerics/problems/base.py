@@ -13,7 +13,6 @@ import numpy as np
 
 from double_pinn.errors import SettingsError
 
-
 #: Number of an axis, by its name.
 AXES = {"x": 0, "t": 1}
 

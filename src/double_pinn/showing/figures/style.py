@@ -15,8 +15,8 @@ import xarray as xr
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from double_pinn import files
 from double_pinn.errors import DataError, UserError
-from double_pinn.results import files
 from double_pinn.showing import wording
 
 #: Width of a figure in inches: the text width of a paper, so fonts print at their size.

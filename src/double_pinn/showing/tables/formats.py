@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jinja2
 
+from double_pinn import files
 from double_pinn.errors import UserError
-from double_pinn.results import files
 from double_pinn.showing.tables import words
 from double_pinn.showing.tables.rows import COLUMNS, Row, table1
 

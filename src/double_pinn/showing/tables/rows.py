@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from double_pinn import files
 from double_pinn.errors import DataError, UserError
-from double_pinn.results import files, netcdf
+from double_pinn.results import netcdf
 
 Row = dict[str, Any]
 

@@ -35,7 +35,7 @@ def nested_channels(
 ) -> list[Float[Array, " n"]]:
     """Evaluate any network and the functionals of a plan at points.
 
-    The derivatives of one order in t share their orders in x, which come out of one another.
+    One nest of ``jvp`` for each order in t gives all orders in x with it.
 
     Args:
         value: a scalar function ``value(x, t)`` of two scalars, with parameters and domain in it.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from double_pinn import __version__
 from double_pinn.errors import DeviceError, UserError
+from double_pinn.values import LARGEST_SEED
 
 _FOR_EVER = 10**9  # seconds
 # With fewer points a core waits for the others longer than it computes.
@@ -26,23 +27,16 @@ def _role_and_path(text: str) -> tuple[str, Path]:
     return role, Path(path)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 0")
-    return int(text)
+def _integer(least: int, largest: float = math.inf):
+    """Return what turns text into an integer between two bounds, and refuses any other."""
 
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= largest:
+            bounds = f"of at least {least}" + (f", at most {largest}" if largest < math.inf else "")
+            raise argparse.ArgumentTypeError(f"{text!r} is no integer {bounds}")
+        return int(text)
 
-def _seed(text: str) -> int:
-    if _count(text) >= 2**32:
-        # Beyond 32 bits the two precisions would start from different networks.
-        raise argparse.ArgumentTypeError(f"{text} is no seed: 4294967295 is the largest")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
-    return int(text)
+    return read
 
 
 def _seconds(text: str) -> float:
@@ -74,8 +68,8 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
         device: ``cpu`` or ``gpu``.
         threads: cores for XLA's CPU backend; ``None``: all.
         x64: whether FP64 is enabled.
-        cores: over which the run is dealt out (see :mod:`double_pinn.numerics.cores`): on a CPU so many
-            devices of one thread each, instead of one device with ``threads``.
+        cores: over which the run is dealt out (see :mod:`double_pinn.numerics.cores`): on a CPU so
+            many devices of one thread each, instead of one device with ``threads``.
 
     Raises:
         DeviceError: if a GPU is asked for where JAX finds none.
@@ -109,15 +103,14 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
 
 
 def _reference(args):
-    from double_pinn.configuration.settings import read_reference_settings
-    from double_pinn.results import netcdf as store
-    from double_pinn.results import reference
-
     configure_jax("cpu", None, x64=True)
-    problem, evaluation = read_reference_settings(args.settings)
-    dataset = reference.solve(problem, evaluation.nx, evaluation.nt)
-    store.write_dataset(
-        dataset,
+    from double_pinn.configuration.settings import load_settings, reference_from_dict
+    from double_pinn.results import netcdf, reference
+
+    settings = load_settings(args.settings, reference_from_dict)
+    problem, grid = settings.problem, settings.evaluation
+    netcdf.write_dataset(
+        reference.solve(problem, grid.nx, grid.nt),
         args.output,
         title=f"Reference solution of the {problem.title} equation",
         source="double-pinn reference",
@@ -128,29 +121,26 @@ def _train(args):
     from double_pinn.configuration.settings import load_settings
 
     settings = load_settings(args.settings)
-    from double_pinn.numerics.cores import core_count
-
-    available = 1
+    optimizer, available = settings.optimizer, 1
     if args.device == "cpu":
         available = args.threads or sensible_cores(settings.collocation_count)
-    cores = core_count(settings.optimizer, available)
+    cores = optimizer.cores(available)
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
-    from double_pinn.results import netcdf as store
+    from double_pinn.results import netcdf
     from double_pinn.running import training
     from double_pinn.running.progress import Progress
 
-    store.commit()  # looked up once: the commit of the start goes into the file
+    netcdf.commit()  # looked up once: the commit of the start goes into the file
     progress = Progress(
         f"{settings.cell} seed {args.seed}",
         settings.stopping.max_iterations,
         log=args.log,
         interval=args.progress_seconds,
     )
-    if cores < available and settings.optimizer.name == "lbfgs":
-        vectors = 2 * settings.optimizer.memory
+    if optimizer.deals_out and cores < available:
         progress.say(
-            f"uses {cores} of {available} cores, which is what divides the {vectors} vectors of "
-            "the history (twice optimizer.memory)"
+            f"uses {cores} of {available} cores: {optimizer.label} deals equal shares out, and no "
+            "more cores would get one"
         )
     try:
         dataset = training.train(
@@ -166,7 +156,7 @@ def _train(args):
         raise
     finally:
         progress.close()
-    store.write_dataset(
+    netcdf.write_dataset(
         dataset,
         args.output,
         title=f"Training run: {settings.cell}, seed {args.seed}",
@@ -176,14 +166,15 @@ def _train(args):
 
 def _evaluate(args):
     configure_jax("cpu", args.threads, x64=True)
-    from double_pinn.configuration.settings import load_settings
-    from double_pinn.results import evaluation
-    from double_pinn.results import netcdf as store
+    from double_pinn.configuration.settings import evaluation_from_dict, load_settings
+    from double_pinn.results import evaluation, netcdf
 
-    settings = load_settings(args.settings)
-    dataset = evaluation.evaluate(settings, args.reference, args.runs)
-    store.write_dataset(
-        dataset, args.output, title=f"Evaluation: {settings.cell}", source="double-pinn evaluate"
+    settings = load_settings(args.settings, evaluation_from_dict)
+    netcdf.write_dataset(
+        evaluation.evaluate(settings, args.reference, args.runs),
+        args.output,
+        title=f"Evaluation: {settings.run.cell}",
+        source="double-pinn evaluate",
     )
 
 
@@ -236,7 +227,12 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", _train, "Train one seed of one cell.")
     sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")
-    sub.add_argument("--seed", type=_seed, required=True, help="seed of the initial parameters")
+    sub.add_argument(
+        "--seed",
+        type=_integer(0, LARGEST_SEED),
+        required=True,
+        help="seed of the initial parameters",
+    )
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(
@@ -254,7 +250,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds between progress lines where there is no terminal",
     )
     sub.add_argument("--log", type=Path, help="also write the progress to this file")
-    sub.add_argument("--threads", type=_threads, help="CPU cores to use (default: all)")
+    sub.add_argument("--threads", type=_integer(1), help="CPU cores to use (default: all)")
     sub.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: cpu")
 
     sub = command("evaluate", _evaluate, "Compare the runs of a cell with the reference.")
@@ -262,7 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--reference", type=Path, required=True, help="netCDF of the reference")
     sub.add_argument("--runs", type=Path, nargs="+", required=True, help="netCDF, one a seed")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
-    sub.add_argument("--threads", type=_threads, help="CPU cores to use (default: all)")
+    sub.add_argument("--threads", type=_integer(1), help="CPU cores to use (default: all)")
 
     sub = command("figure", _figure, "Draw a figure of the paper from evaluated cells.")
     sub.add_argument("number", type=int, help="the paper's number of the figure")

@@ -45,14 +45,9 @@ def imported_files(path: Path) -> list[Path]:
     files = []
     for module, name in names:
         base = PACKAGE.joinpath(*module.split(".")[1:])
-        for candidate in (
-            base / f"{name}.py",
-            base / name / "__init__.py",
-            base.with_suffix(".py"),
-        ):
-            if candidate.is_file():
-                files.append(candidate)
-                break
+        own = (base / f"{name}.py", base / name / "__init__.py")
+        places = (*own, base.with_suffix(".py"), base / "__init__.py")
+        files += [place for place in places if place.is_file()][:1]
     return files
 
 

@@ -42,12 +42,13 @@ def folder_of(kind: str) -> Folder:
         parent = importlib.import_module(f"{package}.base")
         return read_folder(sys.modules[package], getattr(parent, base))
 
-    if not _without_jax or "jax" in sys.modules:
-        return read()
-    with stand_ins.instead_of("jax", "flax", "optax", "jaxtyping"):
-        folder = read()
-    # A file that does more with JAX when it is imported than a stand-in can do.
-    return read() if folder.broken else folder
+    if _without_jax and "jax" not in sys.modules:
+        with stand_ins.instead_of("jax", "flax", "optax", "jaxtyping"):
+            folder = read()
+        if not folder.broken:
+            return folder
+    # Or a file does more with JAX, when it is imported, than a stand-in can do.
+    return read()
 
 
 def names(kind: str) -> tuple[str, ...]:

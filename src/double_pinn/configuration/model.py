@@ -14,6 +14,9 @@ from double_pinn.numerics.points import TestSample
 from double_pinn.numerics.schedule import Logging, StoppingRule
 from double_pinn.values import AxisCount, Count, Name, Section, Seed
 
+#: By the name of a choice, its options: what these may be, the choice says.
+Options = dict[Name, dict[str, Any]]
+
 
 def _reruns(what: str):
     return Field(json_schema_extra={"reruns": what})

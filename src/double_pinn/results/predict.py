@@ -47,8 +47,7 @@ def _on_grid(settings, parameters, x, t, function):
         n = points_x.size
         padded = -(-n // _CHUNK) * _CHUNK
         chunks = [np.resize(p, padded).reshape(-1, _CHUNK) for p in (points_x, points_t)]
-        on_chunks = jax.jit(
-            lambda c: jax.lax.map(lambda p: function(network, weights, *p), tuple(c))
-        )
-        values = np.asarray(on_chunks(chunks)).ravel()[:n]
+        on_chunk = lambda chunk: function(network, weights, *chunk)  # noqa: E731
+        on_all = jax.jit(lambda chunks: jax.lax.map(on_chunk, tuple(chunks)))
+        values = np.asarray(on_all(chunks)).ravel()[:n]
     return values.reshape(len(x), len(t))

@@ -22,6 +22,13 @@ min_version("9.14")
 configfile: "config/config.yaml"
 
 
+# What the command line gives is laid over these, whatever their order.
+if "scale" not in config:
+
+    configfile: "config/laptop.yaml"
+
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -29,9 +36,9 @@ include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
-    scale=config["scale"],
+    scale=SCALE,
     cell=any_of(CELLS),
-    equation=any_of(config["equations"]),
+    equation=any_of(CAMPAIGN.equations),
     seed="[0-9]+",
 
 

@@ -179,14 +179,18 @@ def _evaluate(args):
 
 
 def _figure(args):
+    from double_pinn.configuration import catalogue
     from double_pinn.showing import figures
 
+    catalogue.read_without_jax()
     figures.render(args.number, _roles(args.cell), args.output)
 
 
 def _table(args):
+    from double_pinn.configuration import catalogue
     from double_pinn.showing import tables
 
+    catalogue.read_without_jax()
     tables.write(_roles(args.cell), args.published, args.output)
 
 

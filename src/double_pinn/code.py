@@ -51,6 +51,23 @@ def imported_files(path: Path) -> list[Path]:
     return files
 
 
+def files_behind(paths: Iterable[Path], rooms: Iterable[Path]) -> list[Path]:
+    """Return files and what they import from some rooms, however indirectly, sorted.
+
+    Args:
+        paths: the files to begin with.
+        rooms: folders (with all that is below them) or files; imports from elsewhere are left out.
+    """
+    rooms, found, pending = list(rooms), set(), list(paths)
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            within = (p for p in imported_files(path) if {p, *p.parents} & set(rooms))
+            pending += within
+    return sorted(found)
+
+
 def _logical_lines(path: Path) -> Iterator[list[tuple[str, str]]]:
     """Yield kind and text of the tokens of each logical line; a step of indentation is its own."""
     line: list[tuple[str, str]] = []

@@ -5,7 +5,7 @@ rule evaluations:
     input:
         expand(
             "results/{scale}/evaluation/{cell}.nc",
-            scale=config["scale"],
+            scale=SCALE,
             cell=CELLS,
         ),
 
@@ -13,15 +13,14 @@ rule evaluations:
 rule evaluate_cell:
     input:
         settings="results/{scale}/settings/evaluate/{cell}.json",
-        reference=collect(
-            "results/{{scale}}/reference/{equation}.nc",
-            equation=lookup(query="cell == '{cell}'", cols="equation", within=EXPERIMENTS),
+        reference=lambda wildcards: (
+            f"results/{wildcards.scale}/reference/{CAMPAIGN.cells[wildcards.cell].equation}.nc"
         ),
         runs=expand(
             "results/{{scale}}/runs/{{cell}}/seed{seed}.nc",
-            seed=config["seeds"],
+            seed=SEEDS,
         ),
-        code=library_files("evaluation", "predict"),
+        code=library_files("results/evaluation.py", "results/predict.py"),
     output:
         "results/{scale}/evaluation/{cell}.nc",
     log:

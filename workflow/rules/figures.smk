@@ -6,7 +6,7 @@ rule figures:
     input:
         expand(
             "results/{scale}/figures/figure{number}.{format}",
-            scale=config["scale"],
+            scale=SCALE,
             number=numbers_of("figure"),
             format=["pdf", "png"],
         ),
@@ -19,19 +19,14 @@ for number in numbers_of("figure"):
             f"draw_figure{number}"
         input:
             evaluations=evaluations_of(f"figure{number}"),
-            code=library_files(
-                f"figures/figure{number}",
-                "figures/panels",
-                "figures/style",
-                "figures/wording",
-            ),
+            code=library_files(f"showing/figures/figure{number}.py", rooms=["showing"]),
         output:
             pdf=f"results/{{scale}}/figures/figure{number}.pdf",
             png=report(
                 f"results/{{scale}}/figures/figure{number}.png",
                 caption=f"../report/figure{number}.rst",
                 category="Figures",
-                labels={"figure": f"{number}", "shows": title_of(number), "scale": "{scale}"},
+                labels={"figure": f"{number}", "shows": figure_title(number), "scale": "{scale}"},
             ),
         log:
             f"results/{{scale}}/logs/figures/figure{number}.log",

@@ -4,7 +4,7 @@
 rule solve_reference:
     input:
         settings="results/{scale}/settings/reference/{equation}.json",
-        code=library_files("reference", "problems/base", "problems/{equation}"),
+        code=reference_code,
     output:
         "results/{scale}/reference/{equation}.nc",
     log:

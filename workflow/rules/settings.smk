@@ -9,10 +9,10 @@ rule write_settings:
         "results/{scale}/logs/settings/{stage}/{name}.log",
     wildcard_constraints:
         stage="train|evaluate|reference",
-        name=any_of([*CELLS, *config["equations"]]),
+        name=any_of([*CELLS, *CAMPAIGN.equations]),
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=settings_json,
+        settings=lambda wildcards: CAMPAIGN.slice_json(wildcards.stage, wildcards.name),
     shell:
         "printf '%s\\n' {params.settings:q} > {output} 2> {log}"

@@ -5,7 +5,7 @@ rule tables:
     input:
         expand(
             "results/{scale}/tables/table{number}.{format}",
-            scale=config["scale"],
+            scale=SCALE,
             number=numbers_of("table"),
             format=["csv", "md", "tex", "html"],
         ),
@@ -18,8 +18,9 @@ for number in numbers_of("table"):
             f"write_table{number}"
         input:
             evaluations=evaluations_of(f"table{number}"),
-            published=config["published"],
-            code=library_files("tables", "figures/wording"),
+            published=given(CAMPAIGN.configuration.published),
+            code=library_files("showing/tables/__init__.py", rooms=["showing"]),
+            templates=sorted(map(of_workflow, PACKAGE.glob("showing/tables/templates/*"))),
         output:
             csv=f"results/{{scale}}/tables/table{number}.csv",
             # The report has the page: CSV would be a download there.

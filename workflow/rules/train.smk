@@ -1,39 +1,21 @@
 # One training job for each cell and seed. The command keeps checkpoints in a folder that is not an
 # output, because outputs are deleted before a job starts: an interrupted job finds its way back.
 
-# All optimisers: the module that chooses among them imports every one.
-TRAIN_MODULES = [
-    "cores",
-    "derivatives",
-    "gram",
-    "losses",
-    "networks/mlp",
-    "optimizers/__init__",
-    "optimizers/gauss_newton",
-    "optimizers/lbfgs",
-    "optimizers/linesearch",
-    "points",
-    "problems/base",
-    "residuals",
-    "settings",
-    "training",
-]
-
 
 rule train:
     input:
         expand(
             "results/{scale}/runs/{cell}/seed{seed}.nc",
-            scale=config["scale"],
+            scale=SCALE,
             cell=CELLS,
-            seed=config["seeds"],
+            seed=SEEDS,
         ),
 
 
 rule train_network:
     input:
         settings="results/{scale}/settings/train/{cell}.json",
-        code=train_modules,
+        code=number_deciding,
     output:
         "results/{scale}/runs/{cell}/seed{seed}.nc",
     log:
@@ -43,13 +25,13 @@ rule train_network:
     # Before evaluations and figures: the longest jobs must not start last.
     priority: 10
     conda:
-        "../../envs/{}.yaml".format("cuda" if config["device"] == "gpu" else "cpu")
+        "../../envs/{}.yaml".format("cuda" if DEVICE == "gpu" else "cpu")
     threads: 1
     resources:
         runtime=train_runtime,
         mem_mb=train_memory,
-        gpu=int(config["device"] == "gpu"),
-        device=config["device"],
+        gpu=int(DEVICE == "gpu"),
+        device=DEVICE,
     params:
         checkpoints=checkpoint_folder,
     shell:

@@ -46,20 +46,20 @@ class Campaign:
     cells: dict[str, Row]
     uses: dict[str, dict[str, str]]
 
-    def __init__(self, values: Mapping, targets: Collection[str], root: Path = Path()):
+    def __init__(self, values: Mapping, targets: Collection[str], find=Path):
         """Read and check everything.
 
         Args:
             values: the configuration as plain values.
             targets: figures and tables that can show a cell, such as ``figure1``.
-            root: where the table of experiments is looked for.
+            find: returns where a file lies that the configuration names.
 
         Raises:
             SettingsError: naming the key, or the file and its line.
         """
         self.configuration = configuration_from(values)
         table = self.configuration.experiments
-        rows = read_experiments(root / table, targets)
+        rows = read_experiments(Path(find(table)), targets)
         scale = self.configuration.scale
         self.cells = {cell: row for cell, row in rows.items() if scale in row.scales.split()}
         if not self.cells:

@@ -78,6 +78,12 @@ def label(kind: str, name: str) -> str:
     return choice.cls.title if kind == "equation" else choice.cls.label
 
 
+def weight_symbol(name: str) -> str:
+    """Return the symbol of a regulariser's weight; empty where there is none to show."""
+    choice = folder_of("regularizer").choices.get(name)
+    return choice.cls.symbol if choice else ""
+
+
 def get_problem(name: str, **parameters) -> Problem:
     """Build an equation from its name and coefficients.
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from double_pinn.code import PACKAGE, code_digest, imported_files
+from double_pinn.code import PACKAGE, code_digest, files_behind
 from double_pinn.configuration.catalogue import KINDS, found
 from double_pinn.configuration.settings import RunSettings
 
@@ -26,14 +26,8 @@ def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
     folders = [_NUMERICS / folder for folder, _ in KINDS.values()]
     core = [p for p in _NUMERICS.rglob("*.py") if p.parent not in folders]
     shared = [folder / name for folder in folders for name in ("__init__.py", "base.py")]
-    files = {*core, *shared}
-    pending = [found(kind, name).path for kind, name in chosen.items()]
-    while pending:
-        path = pending.pop()
-        if path not in files:
-            files.add(path)
-            pending += [p for p in imported_files(path) if p.parent in folders]
-    return sorted(files)
+    files = [found(kind, name).path for kind, name in chosen.items()]
+    return sorted({*core, *shared, *files_behind(files, folders)})
 
 
 def run_digest(settings: RunSettings) -> str:

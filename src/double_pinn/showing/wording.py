@@ -6,11 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-OPTIMIZERS = {
-    "lbfgs": "L-BFGS",
-    "optax_lbfgs": "Optax L-BFGS",
-    "gauss_newton": "Gauss-Newton",
-}
+from double_pinn.configuration import catalogue
 
 STOP_REASONS = {
     "tolerance": "stopped by the relative-change rule",
@@ -18,17 +14,6 @@ STOP_REASONS = {
     "non_finite_loss": "stopped by a non-finite loss; last finite state",
     "no_decrease": "stopped: no step lowers the loss",
 }
-
-REGULARIZERS = {
-    "none": "no regulariser",
-    "l2": "L²",
-    "l1": "L¹",
-    "double": "double PINN",
-    "gpinn": "gPINN",
-}
-
-#: The symbol of a regulariser's weight: w multiplies a mean squared gradient, λ a norm.
-WEIGHT_SYMBOLS = {"l2": "λ", "l1": "λ", "double": "w", "gpinn": "w"}
 
 
 def scientific(value: float, digits: int = 1) -> str:
@@ -48,12 +33,12 @@ def short(value: float) -> str:
 
 def equation_label(name: str) -> str:
     """The name of an equation as a heading: allen_cahn becomes Allen-Cahn."""
-    return name.replace("_", "-").title()
+    return catalogue.label("equation", name)
 
 
 def optimizer_label(name: str) -> str:
-    """The name of an optimiser as text; unknown names stand as they are."""
-    return OPTIMIZERS.get(name, name.replace("_", " "))
+    """The name of an optimiser as text."""
+    return catalogue.label("optimizer", name)
 
 
 def stop_phrase(reason: str) -> str:
@@ -69,11 +54,9 @@ def settings_of(cell: xr.Dataset) -> dict[str, Any]:
 def regularizer_label(cell: xr.Dataset) -> str:
     """The regulariser and its weight, such as "double PINN (w = 5e-4)"."""
     regularizer = settings_of(cell)["regularizer"]
-    name = regularizer["name"]
-    label = REGULARIZERS.get(name, name)
-    if name not in WEIGHT_SYMBOLS:
-        return label
-    return f"{label} ({WEIGHT_SYMBOLS[name]} = {compact(regularizer['weight'])})"
+    label = catalogue.label("regularizer", regularizer["name"])
+    symbol = catalogue.weight_symbol(regularizer["name"])
+    return f"{label} ({symbol} = {compact(regularizer['weight'])})" if symbol else label
 
 
 def compact(value: float) -> str:

@@ -3,6 +3,7 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
+from double_pinn.configuration import catalogue
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
@@ -13,13 +14,8 @@ EXPECTED = {
     role: {"equation": "convection", "regularizer": role, "precision": "fp32"}
     for role in (*ROLES, *OPTIONAL_ROLES)
 }
-_NAMES = {
-    "none": "no regulariser",
-    "l2": "L²",
-    "l1": "L¹",
-    "double": "double PINN",
-    "gpinn": "gPINN (ours, not in the paper)",
-}
+#: Not in the paper.
+_OURS = ("gpinn",)
 
 
 @style.themed
@@ -47,7 +43,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     for row, role in zip(axes, roles, strict=True):
         cell, panel = cells[role], next(letter)
         panels.losses(row[0], cell)
-        style.title(row[0], panel, _NAMES[role])
+        style.title(row[0], panel, _title(role))
         panels.field(row[1], panels.shown(cell)["residual"], residual_scale)
         row[1].set_title("residual", loc="left")
         panels.field(row[2], panels.shown(cell)["u"], field_scale)
@@ -66,3 +62,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         panels.colorbar(page, scale, label, cax=bar, orientation="horizontal")
     style.footnote(page, style.budgets(notes))
     return page
+
+
+def _title(role: str) -> str:
+    return catalogue.label("regularizer", role) + (" (ours, not in the paper)" * (role in _OURS))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from double_pinn.configuration import catalogue
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
@@ -59,7 +60,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         for column, name in enumerate(REGULARIZERS):
             ax, panel = page.add_subplot(grid[index, column]), next(letter)
             cell = cells.get(f"{equation}/{name}")
-            title = f"{wording.equation_label(equation)}, {wording.REGULARIZERS[name]}"
+            title = f"{wording.equation_label(equation)}, {catalogue.label('regularizer', name)}"
             style.title(ax, panel, title if cell is None else f"{title}\n{_ends(cell)}")
             if cell is None:
                 ax.axis("off")

@@ -28,7 +28,6 @@ if "scale" not in config:
     configfile: "config/laptop.yaml"
 
 
-
 report: "workflow/report/workflow.rst"
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn.errors import DataError
 from double_pinn import files
+from double_pinn.errors import DataError
 from double_pinn.results.netcdf import write_dataset
 
 SMALL, LARGE = b"small", bytes(200_000)

@@ -5,6 +5,7 @@ import hashlib
 import token
 import tokenize
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 #: The folder of this package.
@@ -27,15 +28,28 @@ def code_digest(files: Iterable[Path]) -> str:
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(files):
-        for line in _logical_lines(path):
-            # A string that stands alone is a docstring.
-            if [kind for kind, _ in line] != ["STRING", "NEWLINE"]:
-                digest.update(repr(line).encode())
+        digest.update(_digest_of(path, path.stat().st_mtime_ns))
     return digest.hexdigest()
+
+
+@cache
+def _digest_of(path: Path, changed: int) -> bytes:
+    """Return the digest of one file as it was when it was last changed."""
+    digest = hashlib.blake2b(digest_size=8)
+    for line in _logical_lines(path):
+        # A string that stands alone is a docstring.
+        if [kind for kind, _ in line] != ["STRING", "NEWLINE"]:
+            digest.update(repr(line).encode())
+    return digest.digest()
 
 
 def imported_files(path: Path) -> list[Path]:
     """Return the files of this package that a file imports by ``from ... import``."""
+    return _imported(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _imported(path: Path, changed: int) -> list[Path]:
     names = [
         (node.module, alias.name)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

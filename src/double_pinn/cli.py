@@ -206,6 +206,16 @@ def _restore(args):
     print(archive.restore(args.archive, args.results, args.cells, force=args.force))
 
 
+def _document(args):
+    from double_pinn import files
+    from double_pinn.configuration import catalogue, documents
+
+    catalogue.read_without_jax()
+    for path, text in documents.documents(args.root).items():
+        files.write_all({path: text})
+        print(path)
+
+
 def _roles(pairs) -> dict[str, Path]:
     roles: dict[str, Path] = {}
     for role, path in pairs or ():
@@ -285,6 +295,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--archive", type=Path, required=True, help="folder of the archive")
         sub.add_argument("--cells", nargs="+", default=(), metavar="CELL", help="default: all")
         sub.add_argument("--force", action="store_true", help="replace runs that differ")
+
+    sub = command("document", _document, "Write JSON schemas and tables of the configuration.")
+    sub.add_argument(
+        "--root", type=Path, default=Path(), help="of the repository (default: this folder)"
+    )
     return parser
 
 

@@ -58,7 +58,7 @@ class Folder(NamedTuple):
         Raises:
             SettingsError: if there is none of that name; ``key`` says where it was asked for.
         """
-        if name in self.choices:
+        if isinstance(name, str) and name in self.choices:
             return self.choices[name]
         broken = "".join(f"; {file} cannot be imported: {why}" for file, why in self.broken.items())
         raise SettingsError(f"{key} is {name!r}: choose one of {', '.join(self.choices)}{broken}")

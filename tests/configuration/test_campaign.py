@@ -1,63 +1,42 @@
-"""The configuration: what is refused, and how it becomes the settings of a job.
-
-The helpers of workflow/rules/common.smk are plain Python: they run here without Snakemake.
-"""
+"""The configuration: what is refused, and how it becomes the settings of a job."""
 
 import copy
 import csv
-import importlib
-import json
-import os
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.cli import parse_config
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from double_pinn.configuration.settings import settings_from_dict
-from double_pinn.numerics.problems import get_problem
-from double_pinn.showing.figures import FIGURES
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.campaign import Campaign, typed
+from double_pinn.configuration.settings import evaluation_from_dict, settings_from_dict
+from double_pinn.errors import SettingsError
+from double_pinn.running.identity import checkpoint_key
+from double_pinn.showing.figures import figure_numbers
 
-ROOT = Path(__file__).parents[1]
-COMMON = ROOT / "workflow" / "rules" / "common.smk"
-CODE = compile(COMMON.read_text(), COMMON, "exec")
+ROOT = Path(__file__).parents[2]
 SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour")
+TARGETS = [*(f"figure{number}" for number in figure_numbers()), "table1"]
 
 
 def read_config(scale):
     """Return the configuration of a scale, merged as Snakemake does it."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    if scale != "laptop":
-        overlay = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
-        update_config(config, overlay)
+    update_config(config, yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text()))
     return config
 
 
 CONFIGS = {scale: read_config(scale) for scale in SCALES}
-
-
-def load(config, command_line=None):
-    """Run common.smk for a configuration and return its names."""
-    workflow = SimpleNamespace(
-        basedir=ROOT, config_settings=SimpleNamespace(config=command_line or {})
-    )
-    names = {"config": copy.deepcopy(config), "workflow": workflow}
-    before = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        exec(CODE, names)
-    finally:
-        os.chdir(before)
-    return SimpleNamespace(**names)
+load = partial(Campaign, targets=TARGETS, find=ROOT.joinpath)
 
 
 def refusal(config):
-    with pytest.raises(WorkflowError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load(config)
     return str(caught.value)
 
@@ -81,10 +60,25 @@ def paths_to(config, kind, prefix=()):
     return found
 
 
-SECTIONS = paths_to(CONFIGS["laptop"], dict)
-COUNTS = [path for path in paths_to(CONFIGS["laptop"], int) if path[-1] != "seed"]
-FREE = [("equations",), ("iterations", "cells"), ("iterations", "cells", "laptop")]
-CLOSED = [p for p in SECTIONS if p not in FREE and p[:1] != ("equations",)]
+def complete():
+    """Return the configuration of the laptop with every key, defaults and all options included."""
+    config = load(CONFIGS["laptop"]).configuration.model_dump()
+    for kind in ("network", "regularizer", "optimizer"):
+        config[f"{kind}s"] = {
+            name: catalogue.found(kind, name).cls().model_dump() for name in catalogue.names(kind)
+        }
+    config["equations"] = {
+        name: catalogue.get_problem(name).parameters for name in catalogue.names("equation")
+    }
+    return config
+
+
+COMPLETE = complete()
+SECTIONS = paths_to(COMPLETE, dict)
+COUNTS = [path for path in paths_to(COMPLETE, int) if path[-1] != "seed"]
+#: What stands in them is named by the user; a value of 1 is refused for another reason, or fine.
+FREE = [("iterations", "cells"), ("resources", "train", "cells"), ("evaluation", "grid")]
+CLOSED = [path for path in SECTIONS if path not in FREE]
 
 
 # --- What is refused ---
@@ -93,7 +87,7 @@ CLOSED = [p for p in SECTIONS if p not in FREE and p[:1] != ("equations",)]
 @given(st.sampled_from(CLOSED), st.from_regex(r"[a-z]{3,12}", fullmatch=True))
 def test_an_unknown_key_is_refused_and_named(path, key):
     key = f"zz_{key}"
-    message = refusal(replaced(CONFIGS["laptop"], (*path, key), 1))
+    message = refusal(replaced(COMPLETE, (*path, key), 1))
     assert ".".join((*path, key)) in message
 
 
@@ -112,59 +106,39 @@ def test_a_count_must_be_a_positive_integer(path, value):
     zero_is_fine = path[-1] == "warmup_iterations" and value == 0
     if zero_is_fine and not isinstance(value, bool):
         return
-    message = refusal(replaced(CONFIGS["laptop"], path, value))
+    message = refusal(replaced(COMPLETE, path, value))
     assert ".".join(path) in message
 
 
 @given(st.sampled_from(["l2", "l1", "double", "gpinn"]), st.floats(max_value=0))
 def test_a_weight_must_be_positive(name, weight):
-    message = refusal(replaced(CONFIGS["laptop"], ("regularizers", name), weight))
-    assert f"regularizers.{name}" in message
+    message = refusal(replaced(COMPLETE, ("regularizers", name, "weight"), weight))
+    assert f"regularizers.{name}.weight" in message
 
 
 @given(
-    st.sampled_from(sorted(CONFIGS["laptop"]["equations"])),
+    st.sampled_from(catalogue.names("equation")),
     st.sampled_from(["x_range", "t_range"]),
     st.lists(st.floats(allow_nan=True), min_size=2, max_size=2),
 )
 def test_a_domain_must_have_a_finite_positive_width(equation, key, interval):
-    config = replaced(CONFIGS["laptop"], ("equations", equation, key), interval)
+    config = replaced(COMPLETE, ("equations", equation, key), interval)
     low, high = interval
     if float("-inf") < low < high < float("inf"):
-        parameters = load(config).equation_settings(equation)["parameters"]
+        parameters = load(config).slice("reference", equation)["equation"]["parameters"]
         assert parameters[key] == interval
     else:
         assert f"equations.{equation}.{key}" in refusal(config)
 
 
 def test_an_unknown_coefficient_is_refused_and_the_known_ones_named():
-    message = refusal(replaced(CONFIGS["laptop"], ("equations", "wave", "betta"), 3.0))
-    assert "equations.wave.betta: unknown; known here: beta" in message
-
-
-def test_the_coefficients_read_from_the_text_are_those_of_the_class():
-    names = load(CONFIGS["laptop"])
-    for equation in CONFIGS["laptop"]["equations"]:
-        source = Path(ROOT / "src" / "double_pinn" / "problems" / f"{equation}.py")
-        assert set(names.coefficients_of(source)) == set(get_problem(equation).parameters)
-
-
-def test_every_figure_has_a_title_for_the_report():
-    names = load(CONFIGS["laptop"])
-    for number, module in FIGURES.items():
-        assert names.title_of(number) == importlib.import_module(module).TITLE
-    assert names.title_of(2) == ""
-
-
-def test_an_equation_that_inherits_from_another_may_bring_any_coefficient(tmp_path):
-    source = tmp_path / "faster.py"
-    source.write_text("class Faster(Convection):\n    delta: float = 1.0\n")
-    assert load(CONFIGS["laptop"]).coefficients_of(source) is None
+    message = refusal(replaced(COMPLETE, ("equations", "wave", "betta"), 3.0))
+    assert "equations.wave.betta is unknown to 'wave'; known here: x_range" in message
 
 
 def test_a_number_that_yaml_takes_for_text_is_explained():
-    message = refusal(replaced(CONFIGS["laptop"], ("regularizers", "double"), "5e-4"))
-    assert "regularizers.double: '5e-4' is not of type 'number'" in message
+    message = refusal(replaced(COMPLETE, ("regularizers", "double", "weight"), "5e-4"))
+    assert "regularizers.double.weight is '5e-4': a number is needed" in message
     assert "write 5e-4 as 5.0e-4" in message
 
 
@@ -180,24 +154,26 @@ def test_the_command_line_may_give_lists_and_mappings():
     assert given["seeds"] == ["0", "3"], "Snakemake reads types now: typed() can go"
     config = copy.deepcopy(CONFIGS["laptop"])
     update_config(config, given)
-    config = load(config, given).config
-    assert config["seeds"] == [0, 3]
-    assert config["points_limit"] == {"grid": None, "edge": 12}
-    assert config["optimizers"]["gauss_newton"]["acceleration"] is False
-    assert config["scale"] == "laptop"
+    update_config(config, typed(given))
+    found = load(config).configuration
+    assert found.seeds == [0, 3]
+    assert found.points_limit.model_dump() == {"grid": None, "edge": 12}
+    assert found.optimizers["gauss_newton"]["acceleration"] is False
+    assert found.scale == "laptop"
 
 
 def test_text_of_the_command_line_stays_text():
-    typed = load(CONFIGS["laptop"]).typed
     for text in ("smoke", "a/b.csv", "%x", "[", "a: b", "2026-01-01"):
         assert typed({"key": [text]}) == {"key": [text]}
 
 
-@pytest.mark.parametrize("path", [path for path in SECTIONS if path not in FREE and len(path) == 1])
-def test_a_missing_section_is_named(path):
+@pytest.mark.parametrize(
+    "key", ["scale", "seeds", "experiments", "published", "device", "iterations", "resources"]
+)
+def test_a_missing_key_is_named(key):
     config = copy.deepcopy(CONFIGS["laptop"])
-    del config[path[0]]
-    assert f"{path[0]}: missing" in refusal(config)
+    del config[key]
+    assert f"{key} is missing" in refusal(config)
 
 
 @pytest.mark.parametrize(
@@ -208,20 +184,23 @@ def test_a_missing_section_is_named(path):
         (("seeds",), [-1], "seeds.0"),
         (("seeds",), [2**32], "seeds.0"),
         (("stopping", "tolerance"), float("nan"), "stopping.tolerance"),
-        (("regularizers", "double"), float("inf"), "regularizers.double"),
+        (("regularizers", "double", "weight"), float("inf"), "regularizers.double.weight"),
         (("equations", "wave", "beta"), float("nan"), "equations.wave.beta"),
         (("optimizers", "gauss_newton", "switch_loss"), float("nan"), "gauss_newton.switch_loss"),
         (("device",), "tpu", "device"),
         (("scale",), "Laptop!", "scale"),
         (("equations", "burgers"), {"nu": 1.0}, "equations.burgers"),
         (("evaluation", "grid", "burgers"), {"nx": 9, "nt": 9}, "evaluation.grid.burgers"),
-        (("iterations", "cells", "laptop", "nobody"), 10, "iterations.cells.laptop.nobody"),
-        (("iterations", "cells", "nowhere"), {}, "iterations.cells.nowhere"),
+        (("regularizers", "l3"), {"weight": 1.0}, "regularizers.l3"),
+        (("optimizers", "adam"), {}, "optimizers.adam is unknown; known here: gauss_newton"),
+        (("networks", "mlp"), 3, "networks.mlp"),
+        (("iterations", "cells", "nobody"), 10, "iterations.cells.nobody"),
+        (("resources", "train", "cells", "nobody"), {"runtime": 1, "mem_mb": 1}, "cells.nobody"),
         (("stopping", "tolerance"), -1.0, "stopping.tolerance"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_key(path, value, key):
-    assert key in refusal(replaced(CONFIGS["laptop"], path, value))
+    assert key in refusal(replaced(COMPLETE, path, value))
 
 
 # --- The table of experiments ---
@@ -266,7 +245,7 @@ def test_a_bad_row_is_refused_by_line_and_column(tmp_path, column, value):
             row.setdefault(column, "")
         rows[0][column] = value
 
-    with pytest.raises(WorkflowError, match=rf"experiments\.csv, line [23] .*: {column}: "):
+    with pytest.raises(SettingsError, match=rf"experiments\.csv, line [23] .*: {column} is "):
         load_table(tmp_path, change)
 
 
@@ -275,7 +254,7 @@ def test_a_weight_that_is_not_finite_is_not_the_default(tmp_path, weight):
     def change(rows):
         rows[1]["weight"] = weight  # of double PINN
 
-    with pytest.raises(WorkflowError, match=rf"line 3 .*: weight: {weight} is not finite"):
+    with pytest.raises(SettingsError, match=rf"line 3 .*: weight is {weight}: a finite number"):
         load_table(tmp_path, change)
 
 
@@ -284,7 +263,7 @@ def test_a_value_too_many_is_refused_by_line(tmp_path):
     text[2] += ",extra"
     path = tmp_path / "experiments.csv"
     path.write_text("\n".join(text))
-    with pytest.raises(WorkflowError, match=r"line 3 \(convection_.*\): more values than columns"):
+    with pytest.raises(SettingsError, match=r"line 3 \(convection_.*\): more values than columns"):
         load({**CONFIGS["laptop"], "experiments": str(path)})
 
 
@@ -292,14 +271,14 @@ def test_a_role_is_played_by_one_cell(tmp_path):
     def change(rows):
         rows[1]["used_in"] = rows[0]["used_in"]
 
-    with pytest.raises(WorkflowError, match="figure1:none is already taken"):
+    with pytest.raises(SettingsError, match="figure1:none is already taken"):
         load_table(tmp_path, change)
 
 
 def test_a_weight_in_the_table_wins():
-    names = load(CONFIGS["sweep"])
-    for cell, row in names.CELLS.items():
-        assert names.train_settings(cell)["regularizer"]["weight"] == row["weight"]
+    campaign = load(CONFIGS["sweep"])
+    for cell, row in campaign.cells.items():
+        assert campaign.run(cell).regularizer.weight == row.weight
 
 
 # --- The settings of a job ---
@@ -307,12 +286,11 @@ def test_a_weight_in_the_table_wins():
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_cell_has_settings_that_the_library_takes(scale):
-    names = load(CONFIGS[scale])
-    for cell in names.CELLS:
-        for stage in ("train", "evaluate"):
-            text = names.settings_json(SimpleNamespace(stage=stage, name=cell))
-            settings = settings_from_dict(json.loads(text))
-            assert settings.cell == cell
+    campaign = load(CONFIGS[scale])
+    for cell in campaign.cells:
+        run = settings_from_dict(campaign.slice("train", cell))
+        assert run.cell == cell
+        assert evaluation_from_dict(campaign.slice("evaluate", cell)).run == run
 
 
 @pytest.mark.parametrize(
@@ -329,48 +307,46 @@ def test_every_cell_has_settings_that_the_library_takes(scale):
     ],
 )
 def test_the_points_of_table_1_are_those_of_the_paper(cell, count):
-    settings = settings_from_dict(load(CONFIGS["paper"]).evaluate_settings(cell))
+    settings = load(CONFIGS["paper"]).run(cell)
     assert settings.collocation_count == count
     assert settings.stopping.max_iterations == 1_000_000
     assert settings.optimizer.memory == 100
 
 
 def test_the_paper_scale_keeps_no_budget_of_the_laptop():
-    names = load(CONFIGS["paper"])
-    for cell, row in names.CELLS.items():
-        budget = names.train_settings(cell)["stopping"]["max_iterations"]
-        assert budget == (2000 if row["optimizer"] == "gauss_newton" else 1_000_000), cell
+    campaign = load(CONFIGS["paper"])
+    for cell, row in campaign.cells.items():
+        budget = campaign.run(cell).stopping.max_iterations
+        assert budget == (2000 if row.optimizer == "gauss_newton" else 1_000_000), cell
 
 
 @pytest.mark.parametrize("scale", ["laptop", "smoke", "paper"])
 def test_gauss_newton_has_steps_left_after_the_switch(scale):
-    names = load(CONFIGS[scale])
-    cells = [c for c, row in names.CELLS.items() if row["optimizer"] == "gauss_newton"]
+    campaign = load(CONFIGS[scale])
+    cells = [c for c, row in campaign.cells.items() if row.optimizer == "gauss_newton"]
     assert len(cells) == {"smoke": 4, "laptop": 9, "paper": 10}[scale]
     for cell in cells:
-        settings = names.train_settings(cell)
-        budget = settings["stopping"]["max_iterations"]
-        assert settings["optimizer"]["warmup_iterations"] < budget
+        settings = campaign.run(cell)
+        assert settings.optimizer.warmup_iterations < settings.stopping.max_iterations
 
 
 @given(st.one_of(st.none(), st.integers(2, 300)), st.one_of(st.none(), st.integers(2, 300)))
 def test_a_limit_on_points_only_takes_away(grid, edge):
-    config = {**CONFIGS["laptop"], "points_limit": {"grid": grid, "edge": edge}}
-    names = load(config)
-    for cell, row in names.CELLS.items():
-        points = names.train_settings(cell)["points"]
-        assert points["nx"] == (row["nx"] if grid is None else min(row["nx"], grid))
-        assert points["nt"] == (row["nt"] if grid is None else min(row["nt"], grid))
-        assert points["edge"] == (row["edge"] if edge is None else min(row["edge"], edge))
+    campaign = load({**CONFIGS["laptop"], "points_limit": {"grid": grid, "edge": edge}})
+    for cell, row in campaign.cells.items():
+        points = campaign.run(cell).points
+        assert points.nx == (row.nx if grid is None else min(row.nx, grid))
+        assert points.nt == (row.nt if grid is None else min(row.nt, grid))
+        assert points.edge == (row.edge if edge is None else min(row.edge, edge))
 
 
-@given(st.sampled_from(sorted(load(CONFIGS["laptop"]).CELLS)), st.integers(1, 10**7))
+@given(st.sampled_from(sorted(load(CONFIGS["laptop"]).cells)), st.integers(1, 10**7))
 def test_the_budget_of_a_cell_touches_no_other_cell(cell, budget):
     before = load(CONFIGS["laptop"])
-    after = load(replaced(CONFIGS["laptop"], ("iterations", "cells", "laptop", cell), budget))
-    assert after.train_settings(cell)["stopping"]["max_iterations"] == budget
-    for other in set(before.CELLS) - {cell}:
-        assert after.train_settings(other) == before.train_settings(other)
+    after = load(replaced(CONFIGS["laptop"], ("iterations", "cells", cell), budget))
+    assert after.run(cell).stopping.max_iterations == budget
+    for other in set(before.cells) - {cell}:
+        assert after.run(other) == before.run(other)
 
 
 @pytest.mark.parametrize(
@@ -384,56 +360,53 @@ def test_the_budget_of_a_cell_touches_no_other_cell(cell, budget):
 )
 def test_training_is_told_only_what_changes_its_numbers(path, value):
     before, after = load(CONFIGS["laptop"]), load(replaced(CONFIGS["laptop"], path, value))
-    for cell in before.CELLS:
-        assert after.train_settings(cell) == before.train_settings(cell)
+    for cell in before.cells:
+        assert after.slice_json("train", cell) == before.slice_json("train", cell)
 
 
-@given(st.integers(1, 5))
-def test_resources_grow_with_every_attempt(attempt):
-    names = load(CONFIGS["paper"])
-    for cell in names.CELLS:
-        job = SimpleNamespace(cell=cell)
-        assert names.train_runtime(job, attempt) == attempt * names.train_runtime(job, 1) > 0
-        assert names.train_memory(job, attempt) == attempt * names.train_memory(job, 1) > 0
+def test_a_table_of_ones_own_needs_no_cells_of_others(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "cell,equation,regularizer,precision,nx,nt,edge,optimizer,scales\n"
+        "mine,wave,double,fp64,8,8,12,gauss_newton,mine\n"
+    )
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config |= {"scale": "mine", "iterations": {"default": 5}, "experiments": str(path)}
+    campaign = load(config)
+    assert list(campaign.cells) == ["mine"]
+    assert campaign.run("mine").optimizer.warmup_iterations == 1000
+
+
+@pytest.mark.parametrize("name", ["l1", "l2"])
+def test_a_combination_that_cannot_work_is_refused_when_the_table_is_read(tmp_path, name):
+    def change(rows):
+        (row,) = [row for row in rows if row["cell"] == "reaction_double_gn_fp64"]
+        row["regularizer"] = name
+
+    with pytest.raises(SettingsError, match=rf"reaction_double_gn_fp64.*{name}.*gauss_newton"):
+        load_table(tmp_path, change)
 
 
 # --- Checkpoints ---
 
 
-def checkpoint_folder(config, code=(), cell="wave_double_fp64"):
-    job = SimpleNamespace(scale=config["scale"], cell=cell, seed="0")
-    return load(config).checkpoint_folder(job, SimpleNamespace(code=code))
+def key_of(config, cell="wave_double_fp64"):
+    return checkpoint_key(load(config).run(cell))
 
 
 def test_a_higher_budget_continues_from_the_same_checkpoints():
-    longer = replaced(CONFIGS["laptop"], ("iterations", "default"), 10**6)
-    assert checkpoint_folder(longer) == checkpoint_folder(CONFIGS["laptop"])
+    longer = replaced(CONFIGS["laptop"], ("iterations", "cells", "wave_double_fp64"), 10**6)
+    assert key_of(longer) == key_of(CONFIGS["laptop"])
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("regularizers", "double"), 0.25),
-        (("network", "width"), 7),
+        (("regularizers", "double", "weight"), 0.25),
+        (("networks", "mlp", "width"), 7),
         (("equations", "wave", "beta"), 2.0),
         (("stopping", "check_every"), 7),
     ],
 )
 def test_other_settings_have_checkpoints_of_their_own(path, value):
-    other = replaced(CONFIGS["laptop"], path, value)
-    assert checkpoint_folder(other) != checkpoint_folder(CONFIGS["laptop"])
-
-
-def test_other_code_has_checkpoints_of_its_own(tmp_path):
-    folders = []
-    for number, text in enumerate(
-        [
-            "def f(x):\n    return x + 1\n",
-            'def f(x):\n    """One more."""\n    return x + 1  # that is it\n',
-            "def f(x):\n    return x + 2\n",
-        ]
-    ):
-        path = tmp_path / f"{number}.py"
-        path.write_text(text)
-        folders.append(checkpoint_folder(CONFIGS["laptop"], code=[path]))
-    assert folders[0] == folders[1] != folders[2]
+    assert key_of(replaced(COMPLETE, path, value)) != key_of(COMPLETE)

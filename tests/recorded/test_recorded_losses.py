@@ -1,0 +1,33 @@
+"""The numbers of training stay what they were, but for rounding (to the bit: losses.py)."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from losses import RECORD, WARMUP, cases, trained
+
+CASES = dict(cases())
+RECORDED = json.loads(RECORD.read_text())
+#: Rounding differs between machines, and every iteration amplifies it.
+TOLERANCE = {"fp64": 1e-6, "fp32": 2e-2}
+FIRST, SECOND = 20, 5
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def test_every_case_is_recorded():
+    assert RECORDED.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_first_iterations_are_those_recorded(name):
+    settings = copy.deepcopy(CASES[name])
+    second_order = settings["optimizer"]["name"] == "gauss_newton"
+    settings["stopping"]["max_iterations"] = WARMUP + SECOND if second_order else FIRST
+    found, recorded = trained(settings), RECORDED[name]
+    precision = settings["precision"]
+    for column, values in found.items():
+        np.testing.assert_allclose(
+            values, recorded[column][: len(values)], rtol=TOLERANCE[precision], err_msg=column
+        )

@@ -35,7 +35,7 @@ def experiments_schema() -> dict:
 
 def _close(schema: dict, key: str, properties: dict) -> None:
     section = schema["properties"][key]
-    section.pop("propertyNames", None)
+    section.pop("patternProperties")
     section |= {"properties": properties, "additionalProperties": False}
 
 

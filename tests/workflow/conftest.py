@@ -52,12 +52,16 @@ class Checkout:
         """Copy everything, results and Snakemake's memory of them too."""
         return Checkout(shutil.copytree(self.path, path, symlinks=True))
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        """Run Snakemake on two cores; its standard output and error come together."""
+    def snakemake(self, *arguments: str, folder: Path | None = None):
+        """Run Snakemake on two cores, here or in another folder.
+
+        Returns:
+            The completed process; its standard output and error come together.
+        """
         scripts = sysconfig.get_path("scripts")
         return subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-            cwd=self.path,
+            cwd=folder or self.path,
             env=os.environ
             | {
                 "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),

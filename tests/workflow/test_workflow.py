@@ -1,6 +1,5 @@
 """The workflow in Snakemake's hands: what it plans, refuses, writes and reruns."""
 
-import ast
 import csv
 import json
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SMOKE = "config/smoke.yaml"
+REFERENCE = "results/smoke/reference/wave.nc"
 FIGURES = (1, 3, 4, 5, 6, 7, 8, 9)
 # Its cells take an hour: not at the laptop scale.
 ELSEWHERE = {9}
@@ -51,7 +51,7 @@ def rules_of(jobs):
 
 @pytest.mark.parametrize("scale", ["laptop", "smoke", "paper", "sweep"])
 def test_a_scale_plans_every_cell_and_seed(checkout, scale):
-    overlay = [] if scale == "laptop" else ["--configfile", f"config/{scale}.yaml"]
+    overlay = ["--configfile", f"config/{scale}.yaml"] if scale != "laptop" else []
     jobs = checkout.plan(*overlay)
     cells = cells_of(scale)
     assert cells
@@ -98,14 +98,16 @@ def refusal(checkout, *arguments):
     ("overlay", "key"),
     [
         ({"colour": "red"}, "colour"),
-        ({"network": {"width": 0}}, "network.width"),
-        ({"network": {"depth": 4}}, "network.depth"),
+        ({"networks": {"mlp": {"width": 0}}}, "networks.mlp.width"),
+        ({"networks": {"mlp": {"depth": 4}}}, "networks.mlp.depth"),
+        ({"network": {"width": 4}}, "network"),
         ({"iterations": {"default": -5}}, "iterations.default"),
-        ({"iterations": {"cells": {"laptop": {"nobody": 5}}}}, "cells.laptop.nobody"),
+        ({"iterations": {"cells": {"nobody": 5}}}, "iterations.cells.nobody"),
         ({"equations": {"burgers": {"nu": 0.01}}}, "equations.burgers"),
         ({"equations": {"wave": {"x_range": [1.0, 1.0]}}}, "equations.wave.x_range"),
-        ({"regularizers": {"l3": 1e-3}}, "regularizers.l3"),
-        ({"scale": "nowhere"}, "scale"),
+        ({"regularizers": {"l3": {}}}, "regularizers.l3"),
+        ({"scale": "nowhere"}, "iterations is missing"),
+        ({"scale": "nowhere", "iterations": {"default": 9}}, "scale is 'nowhere'"),
     ],
 )
 def test_a_bad_configuration_is_refused_by_key(checkout, overlay, key):
@@ -165,7 +167,8 @@ def test_smoke_runs_open_with_plain_xarray(smoke):
             assert run["iteration"][-1] == run.attrs["iterations_run"] <= 20
             settings = json.loads(run.attrs["settings"])
             assert settings["cell"] == cell
-            assert settings["network"] == {"hidden_layers": 2, "width": 16}
+            assert settings["network"] == {"name": "mlp", "hidden_layers": 2, "width": 16}
+            assert "evaluation" not in settings
 
 
 def test_smoke_evaluations_open_with_plain_xarray(smoke):
@@ -219,14 +222,18 @@ def test_a_second_run_has_nothing_to_do(smoke):
     [
         ("src/double_pinn/showing/figures/figure1.py", {"draw_figure1"}),
         ("src/double_pinn/showing/figures/style.py", {f"draw_figure{n}" for n in FIGURES}),
-        ("src/double_pinn/showing/tables.py", {"write_table1"}),
+        ("src/double_pinn/showing/tables/rows.py", {"write_table1"}),
         ("config/published.csv", {"write_table1"}),
         ("workflow/report/figure1.rst", set()),
         ("workflow/report/workflow.rst", set()),
         ("src/double_pinn/cli.py", set()),
         ("src/double_pinn/results/netcdf.py", set()),
+        ("src/double_pinn/showing/tables/templates/table.md.jinja", {"write_table1"}),
         ("src/double_pinn/running/checkpoints.py", set()),
         ("src/double_pinn/running/progress.py", set()),
+        ("src/double_pinn/running/training.py", set()),
+        ("src/double_pinn/configuration/settings.py", set()),
+        ("src/double_pinn/files.py", set()),
         ("envs/cpu.yaml", set()),
     ],
 )
@@ -236,7 +243,7 @@ def test_what_shows_or_moves_numbers_retrains_nothing(smoke, file, rules):
 
 
 def test_a_touched_file_reruns_nothing(smoke):
-    with changed(smoke.path / "src/double_pinn/running/training.py", ""):
+    with changed(smoke.path / "src/double_pinn/numerics/trainer.py", ""):
         assert smoke_plan(smoke) == []
 
 
@@ -253,8 +260,23 @@ def test_a_changed_equation_retrains_its_cells_only(smoke):
     assert cells == cells_of("smoke", equation="convection")
 
 
-def test_a_changed_training_loop_retrains_everything(smoke):
-    with changed(smoke.path / "src/double_pinn/running/training.py"):
+@pytest.mark.parametrize(
+    ("folder", "name", "column"),
+    [
+        ("regularizers", "l2", "regularizer"),
+        ("optimizers", "gauss_newton", "optimizer"),
+        ("networks", "mlp", None),
+    ],
+)
+def test_a_changed_choice_retrains_its_cells_only(smoke, folder, name, column):
+    with changed(smoke.path / f"src/double_pinn/numerics/{folder}/{name}.py"):
+        cells = {cell for cell, _ in trained(smoke_plan(smoke))}
+    assert cells == cells_of("smoke", **({column: name} if column else {}))
+
+
+@pytest.mark.parametrize("file", ["trainer.py", "derivatives/taylor.py", "optimizers/base.py"])
+def test_changed_numerics_retrain_everything(smoke, file):
+    with changed(smoke.path / "src/double_pinn/numerics" / file):
         assert trained(smoke_plan(smoke)) == {(cell, 0) for cell in cells_of("smoke")}
 
 
@@ -264,7 +286,7 @@ def test_another_seed_trains_that_seed_only(smoke):
 
 
 def test_a_changed_budget_retrains_that_cell_only(smoke):
-    jobs = smoke_plan(smoke, {"iterations": {"cells": {"smoke": {"wave_none_fp64": 30}}}})
+    jobs = smoke_plan(smoke, {"iterations": {"cells": {"wave_none_fp64": 30}}})
     assert trained(jobs) == {("wave_none_fp64", 0)}
 
 
@@ -285,7 +307,7 @@ def test_a_higher_budget_and_a_second_seed_for_real(smoke, tmp_path):
 
 
 def test_a_changed_weight_retrains_that_regularizer_only(smoke):
-    cells = {cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": 0.5}}))}
+    cells = {cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": {"weight": 0.5}}}))}
     assert cells == cells_of("smoke", regularizer="l2")
 
 
@@ -308,37 +330,16 @@ def test_where_a_job_runs_reruns_nothing(smoke, overlay):
     assert smoke_plan(smoke, overlay) == []
 
 
-# --- The lists of modules that decide the numbers ---
-
-# They move, show or find numbers: a change in one must not retrain anything.
-UNDECIDING = {"checkpoints", "code", "errors", "progress", "store", "problems/__init__"}
+# --- The files that a job depends on ---
 
 
-def imported(name, seen=None):
-    """Return the modules of the library that a module imports, however indirectly, and itself."""
-    seen = set() if seen is None else seen
-    path = ROOT / "src" / "double_pinn" / f"{name}.py"
-    if name in seen or not path.is_file():
-        return seen
-    seen.add(name)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("double_pinn"):
-            base = "/".join(node.module.split(".")[1:])
-            for candidate in (base, f"{base}/__init__", *(f"{base}/{a.name}" for a in node.names)):
-                imported(candidate.strip("/"), seen)
-            if not base:
-                for alias in node.names:
-                    imported(alias.name, seen)
-    return seen - {"__init__"}
-
-
-def listed(jobs, rule, **wildcards):
-    """Return the modules of the library among the inputs of one job of a rule."""
+def library_inputs(jobs, rule, **wildcards):
+    """Return the files of the library among the inputs of one job of a rule."""
     prefix = "src/double_pinn/"
     (job,) = [
         j for j in jobs if j.rule == rule and all(j.wildcards[k] == v for k, v in wildcards.items())
     ]
-    return {name[len(prefix) : -3] for name in job.inputs if name.startswith(prefix)}
+    return {name[len(prefix) :] for name in job.inputs if name.startswith(prefix)}
 
 
 @pytest.fixture(scope="module")
@@ -346,25 +347,56 @@ def laptop_plan(checkout):
     return checkout.plan()
 
 
-def test_training_lists_every_module_that_decides_its_numbers(laptop_plan):
-    names = listed(laptop_plan, "train_network", cell="convection_double_fp32", seed="0")
-    assert "problems/convection" in names
-    assert imported("training") - UNDECIDING <= names
-    assert names <= imported("training") | {"problems/convection"}
+def test_training_depends_on_the_core_and_on_its_four_choices(laptop_plan):
+    files = library_inputs(laptop_plan, "train_network", cell="convection_double_fp32", seed="0")
+    numerics = ROOT / "src/double_pinn/numerics"
+    folders = ("problems", "networks", "regularizers", "optimizers")
+    core = {
+        path.relative_to(numerics.parent).as_posix()
+        for path in numerics.rglob("*.py")
+        if path.parent.name not in folders or path.name in ("__init__.py", "base.py")
+    }
+    chosen = {
+        "numerics/problems/convection.py",
+        "numerics/networks/mlp.py",
+        "numerics/regularizers/double.py",
+        "numerics/optimizers/lbfgs.py",
+        # What the optimiser imports.
+        "numerics/optimizers/compact_lbfgs.py",
+        "numerics/optimizers/linesearch.py",
+    }
+    assert files == core | chosen
 
 
-def test_evaluation_lists_every_module_that_decides_its_numbers(laptop_plan):
-    training = listed(laptop_plan, "train_network", cell="convection_double_fp32", seed="0")
-    names = listed(laptop_plan, "evaluate_cell", cell="convection_double_fp32")
-    assert imported("evaluation") - UNDECIDING <= names | training | {"reference"}
+def test_a_figure_depends_on_what_draws_it(laptop_plan):
+    for number in set(FIGURES) - ELSEWHERE:
+        files = library_inputs(laptop_plan, f"draw_figure{number}")
+        own = {f"showing/figures/{name}.py" for name in (f"figure{number}", "panels", "style")}
+        assert own | {"showing/wording.py"} <= files
+        assert not any(file.startswith("numerics") for file in files)
 
 
-@pytest.mark.parametrize("number", FIGURES)
-def test_a_figure_lists_every_module_that_draws_it(laptop_plan, smoke, number):
-    plan = smoke.plan("--configfile", SMOKE, "--forceall") if number in ELSEWHERE else laptop_plan
-    names = listed(plan, f"draw_figure{number}")
-    assert imported(f"figures/figure{number}") - UNDECIDING - {"figures/__init__"} <= names
-    assert not any(name.startswith("figures/") for name in imported("training"))
+# --- Where it runs ---
+
+
+def test_several_overlays_compose(checkout):
+    mine = checkout.overlay({"seeds": [3], "iterations": {"default": 7}}, "mine.yaml")
+    jobs = checkout.plan("--configfile", SMOKE, mine)
+    assert trained(jobs) == {(cell, 3) for cell in cells_of("smoke")}
+    without_a_scale = checkout.plan("--configfile", mine)
+    assert trained(without_a_scale) == {(cell, 3) for cell in cells_of("laptop")}
+
+
+def test_it_runs_from_elsewhere(checkout, tmp_path):
+    """Results go to the folder that one names; code and tables stay those of the workflow."""
+    here = checkout.snakemake("--dry-run", "--configfile", SMOKE, "--directory", str(tmp_path))
+    assert here.returncode == 0, here.stdout
+    snakefile = ["--snakefile", str(checkout.path / "Snakefile")]
+    overlay = ["--configfile", str(checkout.path / SMOKE)]
+    elsewhere = checkout.snakemake(*snakefile, *overlay, "--", REFERENCE, folder=tmp_path)
+    assert elsewhere.returncode == 0, elsewhere.stdout
+    assert (tmp_path / REFERENCE).stat().st_size > 0
+    assert not (checkout.path / REFERENCE).exists()
 
 
 # --- The environments ---

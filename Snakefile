@@ -19,13 +19,13 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
-configfile: "config/config.yaml"
+configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 # What the command line gives is laid over these, whatever their order.
 if "scale" not in config:
 
-    configfile: "config/laptop.yaml"
+    configfile: f"{workflow.basedir}/config/laptop.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -13,7 +13,7 @@ from double_pinn.errors import DataError, UserError
 from double_pinn.results.netcdf import write_dataset
 from double_pinn.showing import tables
 
-PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
 
 def evaluation(path, equation="wave", rmae=(1e-3, 3e-3), reasons=None, optimizer="lbfgs"):

@@ -311,6 +311,18 @@ def test_bad_published_numbers_are_named(tmp_path):
         tables.published_rows(path)
 
 
+def test_the_command_writes_without_jax(tmp_path, command_without_jax):
+    role = "wave/double_pinn_gn"
+    path = evaluation(tmp_path / "gn.nc", optimizer="gauss_newton")
+    output = tmp_path / "t.md"
+    command_without_jax(
+        *["table", "--cell", f"{role}={path}", "--published", PUBLISHED, "--output", output]
+    )
+    rows = tables.table1({role: path}, PUBLISHED)
+    assert output.read_text(encoding="utf-8") == tables.to_markdown(rows)
+    assert "Gauss-Newton FP64" in output.read_text(encoding="utf-8")
+
+
 def test_unknown_output_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match=r"t\.xlsx"):
         tables.write({}, PUBLISHED, [tmp_path / "t.csv", tmp_path / "t.xlsx"])

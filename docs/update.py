@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from double_pinn.configuration import catalogue
 from double_pinn.showing.wording import equation_label, scientific
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     results = parser.parse_args().results
+    catalogue.read_without_jax()
     tables = results / "laptop" / "tables"
     # Document, part, what it is made from, how.
     parts = (

@@ -1,5 +1,6 @@
 """The command line: what it refuses, in which words, and with which status."""
 
+import json
 import os
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_help(command, capsys):
         ([], "COMMAND"),
         (["paint"], "paint"),
         (["train"], "--settings"),
-        (train_arguments("s", "o", "--seed", "-1"), "'-1' is no integer of at least 0"),
+        (train_arguments("s", "o", "--seed", "-1"), "'-1' is no integer from 0 to 4294967295"),
         (train_arguments("s", "o", "--seed", "x"), "'x' is no integer"),
         (train_arguments("s", "o", "--threads", "0"), "'0' is no integer of at least 1"),
         (train_arguments("s", "o", "--checkpoint-seconds", "-2"), "'-2' is no number of seconds"),
@@ -102,14 +103,38 @@ def test_a_log_or_a_folder_that_cannot_be(settings_file, tmp_path, capsys, uncon
     assert f"{tmp_path}/file/c: no folder for checkpoints" in message
 
 
-def test_a_reference_that_is_not_there(settings_file, tmp_path, capsys, unconfigured):
-    missing = tmp_path / "reference.nc"
-    message = refused(
-        capsys,
-        *["evaluate", "--settings", settings_file(), "--reference", missing],
+def evaluate_arguments(tmp_path, values):
+    """Of a command that evaluates a run that is not there."""
+    settings = tmp_path / "evaluation.json"
+    settings.write_text(json.dumps(values))
+    return [
+        *["evaluate", "--settings", settings, "--reference", tmp_path / "reference.nc"],
         *["--runs", tmp_path / "run.nc", "--output", tmp_path / "e.nc"],
-    )
-    assert ".nc: no such file" in message
+    ]
+
+
+def test_a_reference_that_is_not_there(evaluation_settings, tmp_path, capsys, unconfigured):
+    message = refused(capsys, *evaluate_arguments(tmp_path, evaluation_settings()))
+    assert f"{tmp_path}/reference.nc: no such file" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda values: values["run"].update(precision="fp16"), "precision"),
+        (lambda values: values["evaluation"].update(nx=1), "evaluation.nx"),
+        (lambda values: values["evaluation"].pop("residual_points"), "evaluation.residual_points"),
+        (lambda values: values.pop("evaluation"), "evaluation is missing"),
+        (lambda values: values.pop("run"), "run is missing"),
+    ],
+)
+def test_bad_settings_of_an_evaluation_name_file_and_key(
+    evaluation_settings, tmp_path, capsys, unconfigured, change, key
+):
+    values = evaluation_settings()
+    change(values)
+    message = refused(capsys, *evaluate_arguments(tmp_path, values))
+    assert f"{tmp_path}/evaluation.json: {key}" in message
 
 
 def test_roles_given_twice(tmp_path, capsys):
@@ -189,7 +214,7 @@ def test_train_in_single_precision(settings_file, tmp_path):
 def test_a_seed_has_32_bits(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--settings", "s", "--output", "o", "--seed", str(2**32)])
-    assert "4294967295 is the largest" in capsys.readouterr().err
+    assert "'4294967296' is no integer from 0 to 4294967295" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("points", "cores"), [(10, 1), (456, 7), (4396, 64)])

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from double_pinn.configuration.settings import Points, Regularizer
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import row_system
-from double_pinn.numerics.points import training_points
+from double_pinn.numerics.points import TrainingGrid, training_points
+from double_pinn.numerics.regularizers.double import DoublePINN
 from double_pinn.results import reference
 
 ROOT = Path(__file__).parent.parent
@@ -53,14 +53,13 @@ def test_an_equation_of_ones_own_has_a_reference(fisher):
 
 
 def test_an_equation_of_ones_own_has_rows(fisher):
-    system = row_system(
-        fisher, training_points(Points(4, 3, 5), fisher), np.float64, Regularizer("double", 5e-4)
-    )
-    network = FlatMLP(1, 8, np.float64)
-    names = [block.name for block in system.blocks]
+    network = TanhMLP(hidden_layers=1, width=8).bound(np.float64)
+    points = training_points(TrainingGrid(nx=4, nt=3, edge=5), fisher)
+    system = row_system(fisher, points, network, DoublePINN(weight=5e-4))
+    names = [group.name for group in system.groups]
     assert names[:3] == ["equation", "equation_x", "equation_t"]
     assert {"initial_u_x", "periodic_u_t", "periodic_u_x_t"} <= set(names)
-    rows = jax.jit(lambda p: system.rows(network.layers(p)))(network.init(0))
+    rows = jax.jit(lambda p: system.rows(network.weights(p)))(network.init(0))
     assert all(np.all(np.isfinite(row)) for row in rows)
 
 

@@ -32,7 +32,7 @@ def _integer(least: int, largest: float = math.inf):
 
     def read(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= largest:
-            bounds = f"of at least {least}" + (f", at most {largest}" if largest < math.inf else "")
+            bounds = f"of at least {least}" if largest == math.inf else f"from {least} to {largest}"
             raise argparse.ArgumentTypeError(f"{text!r} is no integer {bounds}")
         return int(text)
 
@@ -268,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: cpu")
 
     sub = command("evaluate", _evaluate, "Compare the runs of a cell with the reference.")
-    sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")
+    sub.add_argument("--settings", type=Path, required=True, help="JSON: run, evaluation")
     sub.add_argument("--reference", type=Path, required=True, help="netCDF of the reference")
     sub.add_argument("--runs", type=Path, nargs="+", required=True, help="netCDF, one a seed")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")

@@ -26,7 +26,6 @@ SETTINGS = {
     "optimizer": {"name": "lbfgs", "memory": 20},
     "stopping": {"max_iterations": 8000, "check_every": 200, "tolerance": 0.0},
     "logging": {"every": 500},
-    "evaluation": {"nx": 11, "nt": 11, "residual_points": 12},
 }
 
 

@@ -1,5 +1,6 @@
 """The faults of docs/faults.md, done to real processes: nothing is lost but the last moments."""
 
+import json
 import os
 import random
 import re
@@ -176,17 +177,16 @@ def test_all_checkpoints_truncated(nursery, cut):
 def test_a_truncated_netcdf(nursery, uninterrupted, cut, tmp_path, damaged):
     cut.finish(nursery)
     files = {"run": cut.output, "reference": tmp_path / "reference.nc"}
+    grid, judged = {"nx": 11, "nt": 11}, tmp_path / "evaluation.json"
+    judged.write_text(json.dumps({"run": SETTINGS, "evaluation": {**grid, "residual_points": 12}}))
     short = tmp_path / "reference.json"
-    short.write_text(
-        '{"equation": {"name": "convection", "parameters": {"beta": 30.0}},'
-        ' "evaluation": {"nx": 11, "nt": 11}}'
-    )
+    short.write_text(json.dumps({"equation": SETTINGS["equation"], "evaluation": grid}))
     job = nursery.start("reference", "--settings", short, "--output", files["reference"])
     assert job.wait() == 0, job.said
     os.truncate(files[damaged], files[damaged].stat().st_size // 2)
     result = tmp_path / "evaluation.nc"
     job = nursery.start(
-        *["evaluate", "--settings", cut.settings, "--reference", files["reference"]],
+        *["evaluate", "--settings", judged, "--reference", files["reference"]],
         *["--runs", files["run"], "--output", result, "--threads", 1],
     )
     assert job.wait() == 2, job.said
@@ -196,8 +196,6 @@ def test_a_truncated_netcdf(nursery, uninterrupted, cut, tmp_path, damaged):
 
 def test_a_loss_that_is_not_finite(nursery, tmp_path):
     """FP32 overflows; a NaN half way through is in tests/test_training.py."""
-    import json
-
     run = Run(tmp_path)
     changed = SETTINGS | {
         "precision": "fp32",

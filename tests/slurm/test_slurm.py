@@ -30,13 +30,13 @@ COMMON = {
 OVERLAY = {
     "experiments": "experiments.csv",
     "seeds": [0],
-    "network": {"hidden_layers": 2, "width": 128},
+    "networks": {"mlp": {"hidden_layers": 2, "width": 128}},
     "points_limit": {"grid": None, "edge": None},
     "iterations": {"default": 300},
     "resources": {
         "train": {
             "default": {"runtime": 20, "mem_mb": 1500},
-            "cells": {"smoke": {"plain": {"runtime": 1, "mem_mb": 1500}}},
+            "cells": {"plain": {"runtime": 1, "mem_mb": 1500}},
         }
     },
 }

@@ -7,9 +7,11 @@ tables are not in it: they follow from the runs in seconds, and are made for the
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import xarray as xr
 
 from double_pinn import files
 from double_pinn.configuration.settings import RunSettings, load_settings
@@ -197,6 +199,7 @@ def restore(
         )
     chosen = _chosen({run.cell: run for run in held.values()}, cells, archive)
     fitting: list[ArchivedRun] = []
+    read: dict[str, list[xr.Dataset]] = {}
     notes = [
         f"Ignored: {path} is not in the manifest"
         for path in sorted(archive.glob("runs/*/[!.]*.nc"))
@@ -208,18 +211,13 @@ def restore(
             continue
         runs = [run for run in held.values() if run.cell == cell]
         try:
-            read = read_runs(asked[cell], [archive / run.file for run in runs])
+            found = read_runs(asked[cell], [archive / run.file for run in runs])
         except DataError as error:
             notes.append(f"Not restored: {error}")
             continue
         fitting += runs
-        code = run_digest(asked[cell])
-        if any(run.attrs.get("code", code) != code for _, run in read):
-            commits = ", ".join(sorted({_short(run.commit) for run in runs}))
-            notes.append(
-                f"Trained by other code: what decides the numbers of {cell} has changed since "
-                f"commit {commits}"
-            )
+        read[cell] = [run for _, run in found]
+    notes += _about_code(read, {cell: run_digest(asked[cell]) for cell in read})
     if not fitting:
         raise DataError("\n".join([f"{archive}: nothing in it fits {results}", *notes]))
     copies = [(archive / run.file, results / run.file) for run in fitting]
@@ -227,6 +225,27 @@ def restore(
     files.write_all(_read(copies))
     missing = [cell for cell in asked if not any((results / "runs" / cell).glob("seed*.nc"))]
     return Report(fitting, missing, notes, results)
+
+
+def _about_code(read: Mapping[str, list[xr.Dataset]], codes: Mapping[str, str]) -> list[str]:
+    """Which cells were not trained by the code of today, and which may not have been."""
+    untold, other, commits = [], [], set()
+    for cell, runs in read.items():
+        if any("code" not in run.attrs for run in runs):
+            untold.append(cell)
+        code = codes[cell]
+        if differing := [run for run in runs if run.attrs.get("code", code) != code]:
+            other.append(cell)
+            commits |= {_short(str(run.attrs["commit"])) for run in differing}
+    notes = []
+    if other:
+        of = ", ".join(sorted(commits))
+        notes.append(f"Trained by other code (commit {of}): {', '.join(other)}")
+    if untold:
+        notes.append(
+            f"Trained by code that cannot be told, before runs said so: {', '.join(untold)}"
+        )
+    return notes
 
 
 def _describe(path: Path) -> ArchivedRun:

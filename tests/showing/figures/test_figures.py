@@ -22,6 +22,8 @@ LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcde
     8: "abc",
     9: "abcd",
 }
+#: What the paper calls the regularisers of Figure 7.
+LABELS = {"none": "no regulariser", "gpinn": "gPINN", "double": "double PINN"}
 
 
 def draw(number, cells):
@@ -190,11 +192,7 @@ def panel(page, name):
 def test_figure7_marks_the_switch_in_every_panel(pages, cells_factory):
     cells = cells_factory(7)
     figure7 = figure_module(7)
-    for role, label in {
-        "none": "no regulariser",
-        "gpinn": "gPINN",
-        "double": "double PINN",
-    }.items():
+    for role, label in LABELS.items():
         ax = panel(pages[7], f"Wave, {label}")
         cell = cells[f"wave/{role}"]
         switch = figure7.switch_iteration(cell)
@@ -208,7 +206,7 @@ def test_figure7_marks_the_switch_in_every_panel(pages, cells_factory):
 def test_figure7_draws_the_error_on_the_axis_of_the_losses(pages, cells_factory):
     for role, cell in cells_factory(7).items():
         equation, name = role.split("/")
-        ax = panel(pages[7], f"{equation.title()}, {wording.REGULARIZERS[name]}")
+        ax = panel(pages[7], f"{equation.title()}, {LABELS[name]}")
         drawn = [line.get_ydata() for line in ax.lines]
         for history in ("train_loss", "test_loss", "rmae_history"):
             values = cell[history].values[0]
@@ -464,6 +462,17 @@ def test_figures_do_not_load_jax():
     )
     code = f"import sys, {modules}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("number", [7, 8])
+def test_the_command_draws_without_jax(cells_factory, tmp_path, command_without_jax, number):
+    """Labels of regularisers, optimisers and equations too are those of the classes."""
+    files = write_cells(cells_factory(number, small=True), tmp_path)
+    cells = [f"--cell={role}={path}" for role, path in files.items()]
+    output = tmp_path / "f.pdf"
+    command_without_jax("figure", number, *cells, "--output", output)
+    figures.render(number, files, [tmp_path / "here.pdf"])
+    assert output.read_bytes() == (tmp_path / "here.pdf").read_bytes()
 
 
 @pytest.mark.parametrize(

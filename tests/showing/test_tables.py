@@ -13,7 +13,7 @@ from double_pinn.errors import DataError, UserError
 from double_pinn.results.netcdf import write_dataset
 from double_pinn.showing import tables
 
-PUBLISHED = Path(__file__).parents[1] / "config" / "published.csv"
+PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
 
 def evaluation(path, equation="wave", rmae=(1e-3, 3e-3), reasons=None, optimizer="lbfgs"):
@@ -309,6 +309,18 @@ def test_bad_published_numbers_are_named(tmp_path):
     path.write_text(text.replace("rmae_std", "rmae_sd", 1), encoding="utf-8")
     with pytest.raises(DataError, match=r"lacks the columns rmae_std"):
         tables.published_rows(path)
+
+
+def test_the_command_writes_without_jax(tmp_path, command_without_jax):
+    role = "wave/double_pinn_gn"
+    path = evaluation(tmp_path / "gn.nc", optimizer="gauss_newton")
+    output = tmp_path / "t.md"
+    command_without_jax(
+        *["table", "--cell", f"{role}={path}", "--published", PUBLISHED, "--output", output]
+    )
+    rows = tables.table1({role: path}, PUBLISHED)
+    assert output.read_text(encoding="utf-8") == tables.to_markdown(rows)
+    assert "Gauss-Newton FP64" in output.read_text(encoding="utf-8")
 
 
 def test_unknown_output_is_refused_before_anything_is_written(tmp_path):

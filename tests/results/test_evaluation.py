@@ -7,30 +7,29 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn.configuration.settings import settings_from_dict
+from double_pinn.configuration.settings import evaluation_from_dict
 from double_pinn.errors import DataError
-from double_pinn.numerics.networks.mlp import FlatMLP
 from double_pinn.results import predict, reference, runs
 from double_pinn.results.evaluation import evaluate, refine, rmae, rrmse
 from double_pinn.results.netcdf import VARIABLES, read_dataset, write_dataset
 
-SETTINGS = {
+RUN = {
     "cell": "convection_double_fp32",
     "equation": {"name": "convection", "parameters": {"beta": 3.0}},
-    "network": {"hidden_layers": 1, "width": 4},
+    "network": {"name": "mlp", "hidden_layers": 1, "width": 4},
     "precision": "fp32",
     "regularizer": {"name": "double", "weight": 5e-4},
     "points": {"nx": 5, "nt": 4, "edge": 7},
     "stopping": {"max_iterations": 300},
-    "evaluation": {"nx": 11, "nt": 9, "residual_points": 16},
 }
+GRIDS = {"nx": 11, "nt": 9, "residual_points": 16}
 
 
-def settings_with(**changes):
-    values = copy.deepcopy(SETTINGS)
+def settings_with(evaluation=None, **changes):
+    run = copy.deepcopy(RUN)
     for section, keys in changes.items():
-        values[section] = {**values[section], **keys} if isinstance(keys, dict) else keys
-    return settings_from_dict(values)
+        run[section] = {**run[section], **keys} if isinstance(keys, dict) else keys
+    return evaluation_from_dict({"run": run, "evaluation": {**GRIDS, **(evaluation or {})}})
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def settings():
 @pytest.fixture
 def reference_path(settings, tmp_path):
     path = tmp_path / "reference.nc"
-    write_dataset(reference.solve(settings.problem, 11, 9), path)
+    write_dataset(reference.solve(settings.run.problem, 11, 9), path)
     return path
 
 
@@ -54,12 +53,12 @@ def write_run(settings, tmp_path):
         iterations=(0, 100, 200),
         *,
         name=None,
-        settings=settings,
+        settings=settings.run,
         settings_json=None,
         **attributes,
     ):
         n = len(iterations)
-        network = FlatMLP(settings.network.hidden_layers, settings.network.width, np.float32)
+        network = settings.network.bound(np.float32)
         losses = {
             name: ("iteration", 10.0 * number + k + 1 / (1 + np.arange(n)))
             for k, name in enumerate(("objective", "train_loss", "test_loss", "penalty"))
@@ -142,7 +141,7 @@ def test_evaluation_of_two_seeds(settings, reference_path, write_run, tmp_path):
 
     for i, path in enumerate(reversed(paths)):
         run = read_dataset(path)
-        u = predict.predict_field(settings, run.parameters.values, ds.x.values, ds.t.values)
+        u = predict.predict_field(settings.run, run.parameters.values, ds.x.values, ds.t.values)
         np.testing.assert_array_equal(ds.u[i], u)
         assert float(ds.rmae[i]) == rmae(u, ds.u_reference.values) > 0
         assert float(ds.rrmse[i]) == rrmse(u, ds.u_reference.values) > 0
@@ -168,7 +167,7 @@ def test_evaluation_of_two_seeds(settings, reference_path, write_run, tmp_path):
     assert ds.attrs["regularizer"] == "double"
     assert ds.attrs["max_iterations"] == 300
     assert ds.attrs["n_collocation"] == 20 + 2 * 7
-    assert json.loads(ds.attrs["settings"]) == json.loads(settings.to_json())
+    assert json.loads(ds.attrs["settings"]) == json.loads(settings.run.to_json())
     assert ds.attrs["run_devices"] == "cpu"
 
     write_dataset(ds, tmp_path / "evaluation.nc")  # every variable is described
@@ -207,7 +206,7 @@ def test_a_prediction_that_is_not_finite_names_the_run(
 
 def test_another_evaluation_grid_needs_no_new_training(settings, write_run, tmp_path):
     finer = settings_with(evaluation={"nx": 21, "residual_points": 30})
-    write_dataset(reference.solve(finer.problem, 21, 9), tmp_path / "finer.nc")
+    write_dataset(reference.solve(finer.run.problem, 21, 9), tmp_path / "finer.nc")
     ds = evaluate(finer, tmp_path / "finer.nc", [write_run(0)])
     assert ds.u.shape == (1, 21, 9)
     assert ds.residual.shape == (1, 33, 31)
@@ -215,7 +214,7 @@ def test_another_evaluation_grid_needs_no_new_training(settings, write_run, tmp_
 
 def test_a_run_with_other_settings_is_refused(settings, reference_path, write_run):
     other = settings_with(regularizer={"weight": 1e-3}, stopping={"max_iterations": 200})
-    path = write_run(1, name="other.nc", settings=other)
+    path = write_run(1, name="other.nc", settings=other.run)
     message = (
         r"other\.nc: was trained with other settings \(regularizer\.weight is 0\.001, not 0\.0005, "
         r"stopping\.max_iterations is 200, not 300\)"
@@ -224,11 +223,36 @@ def test_a_run_with_other_settings_is_refused(settings, reference_path, write_ru
         evaluate(settings, reference_path, [write_run(0), path])
 
 
-def test_a_key_that_is_missing_is_a_difference(settings, reference_path, write_run):
-    values = settings.as_dict()
-    del values["network"]["width"]
-    run = write_run(0, settings_json=json.dumps(values))
-    with pytest.raises(DataError, match=r"network\.width is missing, not 4"):
+def test_a_key_that_a_run_does_not_say_has_its_default(reference_path, write_run):
+    wide = settings_with(network={"width": 128})  # as by default
+    values = wide.run.as_dict()
+    del values["network"]["width"], values["network"]["name"], values["test_points"]
+    old = write_run(1, settings=wide.run, settings_json=json.dumps(values))
+    ds = evaluate(wide, reference_path, [write_run(0, settings=wide.run), old])
+    assert ds.seed.values.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"seed1\.nc: .* \(network\.width is 128, not 4\)"):
+        evaluate(settings_with(), reference_path, [old])
+
+
+def test_a_run_of_before_said_how_it_would_be_judged(settings, reference_path, write_run):
+    values = settings.run.as_dict() | {"evaluation": {"nx": 99, "nt": 99, "residual_points": 999}}
+    ds = evaluate(settings, reference_path, [write_run(0, settings_json=json.dumps(values))])
+    assert ds.u.shape == (1, 11, 9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"patience": 3}, "patience is unknown"),
+        ({"optimizer": {"name": "adam"}}, "optimizer.name is 'adam'"),
+        ({"network": {"name": "mlp", "depth": 4}}, "network.depth is unknown"),
+    ],
+)
+def test_settings_that_are_no_more_name_the_file(
+    settings, reference_path, write_run, change, message
+):
+    run = write_run(0, settings_json=json.dumps(settings.run.as_dict() | change))
+    with pytest.raises(DataError, match=rf"seed0\.nc: was trained with settings .* {message}"):
         evaluate(settings, reference_path, [run])
 
 
@@ -289,4 +313,4 @@ def test_a_file_of_another_kind_is_refused(settings, reference_path, write_run):
 def test_a_reference_of_something_else_is_refused(reference_path, write_run, changes, message):
     other = settings_with(**changes)
     with pytest.raises(DataError, match=rf"reference\.nc: .*{message}"):
-        evaluate(other, reference_path, [write_run(0, settings=other)])
+        evaluate(other, reference_path, [write_run(0, settings=other.run)])

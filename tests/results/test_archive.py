@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from double_pinn.errors import DataError
 from double_pinn.results import archive
 from double_pinn.results.archive import MANIFEST, pack, restore
 from double_pinn.results.netcdf import write_dataset
+from double_pinn.running.identity import run_digest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CELLS = ("convection_none_fp32", "wave_double_fp64")
 
 
@@ -27,7 +29,7 @@ def settings_of(cell, **changes):
     values = {
         "cell": cell,
         "equation": {"name": cell.split("_")[0], "parameters": {}},
-        "network": {"hidden_layers": 1, "width": 4},
+        "network": {"name": "mlp", "hidden_layers": 1, "width": 4},
         "precision": "fp32",
         "points": {"nx": 5, "nt": 4, "edge": 7},
         "stopping": {"max_iterations": 300},
@@ -47,7 +49,7 @@ class Scale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings_of(cell, **changes)))
 
-    def run(self, cell, seed, settings=None, **attributes):
+    def run(self, cell, seed, settings=None, settings_text=None, **attributes):
         """Write a run; an attribute of None is left out."""
         settings = settings_from_dict(settings or settings_of(cell))
         history = [3.0 + seed, 2.0, 1.0]
@@ -60,7 +62,8 @@ class Scale:
             "stop_reason": "tolerance",
             "n_collocation": settings.collocation_count,
             "device": "cpu",
-            "settings": settings.to_json(),
+            "settings": settings_text or settings.to_json(),
+            "code": run_digest(settings),
             **attributes,
         }
         run = xr.Dataset(
@@ -243,7 +246,7 @@ def test_no_archive_and_no_settings_are_said(packed, fresh, tmp_path):
 
 
 def test_other_settings_are_not_passed_off(packed, fresh):
-    fresh.ask(CELLS[0], network={"hidden_layers": 1, "width": 8})
+    fresh.ask(CELLS[0], network={"name": "mlp", "hidden_layers": 1, "width": 8})
     report = restore(packed, fresh.path)
     assert {run.cell for run in report.runs} == {CELLS[1]}
     assert report.missing == [CELLS[0]]
@@ -253,17 +256,42 @@ def test_other_settings_are_not_passed_off(packed, fresh):
         restore(packed, fresh.path)
 
 
-def test_another_evaluation_grid_is_no_other_training(packed, fresh):
-    fresh.ask(CELLS[0], evaluation={"nx": 11})
-    assert restore(packed, fresh.path).missing == []
+def test_how_runs_of_before_were_to_be_judged_is_no_other_training(trained, fresh, tmp_path):
+    before = settings_of(CELLS[0], evaluation={"nx": 11, "nt": 11, "residual_points": 12})
+    before["network"].pop("name")
+    trained.run(CELLS[0], 0, settings=settings_of(CELLS[0]), settings_text=json.dumps(before))
+    pack(trained.path, tmp_path / "archive")
+    report = restore(tmp_path / "archive", fresh.path)
+    assert len(report.runs) == 4
+    assert report.missing == report.notes == []
 
 
 def test_other_code_is_said(trained, fresh, tmp_path):
+    """One line for all cells of which one run or more is concerned, with the commits of these."""
+    trained.run(CELLS[0], 0, code="0123")
+    pack(trained.path, tmp_path / "one")
+    report = restore(tmp_path / "one", fresh.path)
+    commit = archive._short(report.runs[0].commit)
+    assert report.notes == [f"Trained by other code (commit {commit}): {CELLS[0]}"]
+    trained.run(CELLS[1], 1, code="4567")
+    pack(trained.path, tmp_path / "both")
+    notes = restore(tmp_path / "both", fresh.path, force=True).notes
+    assert notes == [f"Trained by other code (commit {commit}): {CELLS[0]}, {CELLS[1]}"]
+
+
+def test_code_that_cannot_be_told_is_said(trained, fresh, tmp_path):
+    for cell in CELLS:
+        trained.run(cell, 1, code=None)
     trained.run(CELLS[0], 0, code="0123")
     pack(trained.path, tmp_path / "archive")
-    (note,) = restore(tmp_path / "archive", fresh.path).notes
-    assert "other code" in note
-    assert CELLS[0] in note
+    report = restore(tmp_path / "archive", fresh.path)
+    assert len(report.runs) == 4
+    other, untold = report.notes
+    assert other.endswith(f": {CELLS[0]}")
+    assert untold == (
+        f"Trained by code that cannot be told, before runs said so: {CELLS[0]}, {CELLS[1]}"
+    )
+    assert untold in str(report).splitlines()
 
 
 def test_missing_and_foreign_cells_are_named(packed, fresh):
@@ -350,10 +378,15 @@ def test_a_run_says_by_which_code_it_was_trained(settings_file, tmp_path):
     command("train", "--settings", settings, "--seed", 0, "--output", run, "--threads", 1)
     command("pack", "--results", old, "--archive", archive)
     restore_it = ("restore", "--archive", archive, "--results", new)
-    assert "other code" not in command(*restore_it)
-    with open(package / "losses.py", "a") as file:
+    said = command(*restore_it)
+    assert "Trained by" not in said
+    with open(package / "numerics" / "objective.py", "a") as file:
         file.write("\n\n# A comment computes nothing.\n")
-    assert "other code" not in command(*restore_it)
-    with open(package / "losses.py", "a") as file:
+    assert command(*restore_it) == said
+    with open(package / "numerics" / "optimizers" / "gauss_newton.py", "a") as file:
+        file.write("\n\nEXTRA = 1.0\n")  # which this cell does not use
+    assert command(*restore_it) == said
+    with open(package / "numerics" / "objective.py", "a") as file:
         file.write("EXTRA = 1.0\n")
-    assert "Trained by other code: what decides the numbers of tiny" in command(*restore_it)
+    (line,) = [x for x in command(*restore_it).splitlines() if x.startswith("Trained by other")]
+    assert re.fullmatch(r"Trained by other code \(commit [\w-]+\): tiny", line)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CELL = "convection_none_fp32"
 RUN = f"results/smoke/runs/{CELL}/seed0.nc"
 OVERLAY = {
-    "network": SETTINGS["network"],
+    "networks": {"mlp": SETTINGS["network"]},
     "iterations": {"default": 10_000},
     "stopping": {"check_every": 200, "tolerance": 0.0},
     "logging": {"every": 500},

@@ -307,7 +307,9 @@ def test_a_higher_budget_and_a_second_seed_for_real(smoke, tmp_path):
 
 
 def test_a_changed_weight_retrains_that_regularizer_only(smoke):
-    cells = {cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": {"weight": 0.5}}}))}
+    cells = {
+        cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": {"weight": 0.5}}}))
+    }
     assert cells == cells_of("smoke", regularizer="l2")
 
 

@@ -42,7 +42,7 @@ def nested():
 def pointwise():
     """A network as a function of scalars, for nested derivatives.
 
-    ``pointwise(layers, box)`` takes layers as from ``FlatMLP.layers`` and the domain.
+    ``pointwise(layers, box)`` takes layers as from ``FlatMLP.weights`` and the domain.
     """
 
     def build(layers, box):
@@ -97,7 +97,6 @@ def plain_settings():
             "optimizer": {"name": "lbfgs", "memory": 10},
             "stopping": {"max_iterations": 40, "check_every": 10, "tolerance": 0.0},
             "logging": {"every": 10},
-            "evaluation": {"nx": 11, "nt": 11, "residual_points": 12},
         }
         for key, value in changes.items():
             section, _, name = key.partition("__")
@@ -106,6 +105,19 @@ def plain_settings():
             else:
                 values[section] = value
         return values
+
+    return build
+
+
+@pytest.fixture
+def evaluation_settings(plain_settings):
+    """``evaluation_settings(**changes)``: what an evaluation of that cell needs, as plain values."""
+
+    def build(**changes):
+        return {
+            "run": plain_settings(**changes),
+            "evaluation": {"nx": 11, "nt": 11, "residual_points": 12},
+        }
 
     return build
 

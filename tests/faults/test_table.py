@@ -6,7 +6,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 TABLE = (TESTS.parent / "docs" / "faults.md").read_text()
-NAMED = re.findall(r"`(test_\w+)`(?: \([^)|]*?(tests/\w+\.py)\))?", TABLE)
+NAMED = re.findall(r"`(test_\w+)`(?: \([^)|]*?(tests/[\w/]+\.py)\))?", TABLE)
 
 
 def functions_of(path):

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from double_pinn.configuration.catalogue import get_problem, names
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.problems import Initial, Left, Periodic, Right, get_problem, problem_names
+from double_pinn.numerics.problems import Initial, Left, Periodic, Right
 
 
 def test_names():
-    assert problem_names() == ("allen_cahn", "convection", "reaction", "wave")
+    assert names("equation") == ("allen_cahn", "convection", "reaction", "wave")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def plain_settings():
 
 @pytest.fixture
 def evaluation_settings(plain_settings):
-    """``evaluation_settings(**changes)``: what an evaluation of that cell needs, as plain values."""
+    """``evaluation_settings(**changes)``: what an evaluation of that cell needs, plain values."""
 
     def build(**changes):
         return {

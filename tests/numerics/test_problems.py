@@ -91,7 +91,7 @@ def test_allen_cahn_has_no_closed_form():
 
 
 def test_an_unknown_equation_names_the_known_ones():
-    with pytest.raises(SettingsError, match=r"equation\.name 'burgers'.*convection"):
+    with pytest.raises(SettingsError, match=r"equation\.name is 'burgers'.*convection"):
         get_problem("burgers")
 
 

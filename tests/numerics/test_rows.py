@@ -15,7 +15,7 @@ from double_pinn.numerics.lines import Line
 from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import Points, TrainingGrid, training_points
-from double_pinn.numerics.problems import Initial, Left, Periodic, Problem, Right
+from double_pinn.numerics.problems import Condition, Initial, Left, Periodic, Problem, Right
 from double_pinn.numerics.regularizers.double import DoublePINN
 from double_pinn.numerics.regularizers.gpinn import GPINN
 from double_pinn.numerics.regularizers.none import NoRegularizer
@@ -365,6 +365,9 @@ def test_a_new_equation_is_one_class():
     ]
 
 
+INDICES_TO_XT = [(0, 0), (1, 0), (0, 1), (1, 1)]
+
+
 class Conditioned(Problem):
     """Of any conditions."""
 
@@ -419,9 +422,58 @@ def test_a_kind_of_condition_is_known_by_inheritance():
     assert [group.name for group in system.groups][3:] == names
 
 
-def test_a_condition_of_no_known_kind_is_refused():
-    class Final:
-        name = "end"
+def test_a_condition_may_hold_where_it_says_itself(make_layers, nested, pointwise):
+    """At the last instant; and one that ties it to the first."""
 
-    with pytest.raises(SettingsError, match=r"condition 'end' is a Final: .* Initial, Left"):
-        conditioned(Final())
+    class Final(Condition):
+        tangent = "x"
+
+        @staticmethod
+        def places(problem, x_edge, t_edge):
+            return [(x_edge, np.full_like(x_edge, problem.t_range[1]))]
+
+    class Returns(Condition):
+        tangent = "x"
+
+        @staticmethod
+        def places(problem, x_edge, t_edge):
+            return [(x_edge, np.full_like(x_edge, t)) for t in problem.t_range]
+
+        def line(self, fields, x, t):
+            first, last = fields
+            return self.residual * (last - first)
+
+    problem, system = conditioned(
+        Final("end", lambda u, x: u * u.t - jnp.sin(x)), Returns("cycle", 3.0)
+    )
+    names = ["end", "end_x", "cycle", "cycle_x"]
+    assert [group.name for group in system.groups][3:] == names
+    layers = make_layers(2, 6)
+    rows = dict(zip([g.name for g in system.groups], system.rows(layers), strict=True))
+    u = pointwise(layers, (problem.x_range, problem.t_range))
+    x = jnp.asarray(random_points(problem).x_edge)
+    at = {i: [jax.vmap(nested(u, i))(x, 0 * x + t) for t in (0, 1)] for i in INDICES_TO_XT}
+    (u0, u1), (u0_x, u1_x), (_, u1_t), (_, u1_xt) = at.values()
+    wanted = {
+        "end": u1 * u1_t - jnp.sin(x),
+        "end_x": u1_x * u1_t + u1 * u1_xt - jnp.cos(x),
+        "cycle": 3 * (u1 - u0),
+        "cycle_x": 3 * (u1_x - u0_x),
+    }
+    for name, row in wanted.items():
+        np.testing.assert_allclose(rows[name], row, rtol=1e-11, atol=1e-12, err_msg=name)
+
+
+class Somewhere(Condition):
+    """Says nowhere where it holds."""
+
+
+class NoCondition:
+    name = "end"
+
+
+@pytest.mark.parametrize("condition", [NoCondition(), Somewhere("end", lambda u, x: u)])
+def test_a_condition_of_no_known_kind_is_refused(condition):
+    kind = type(condition).__name__
+    with pytest.raises(SettingsError, match=rf"condition 'end' is a {kind}: .* Initial, Left"):
+        conditioned(condition)

@@ -137,10 +137,9 @@ def _train(args):
         log=args.log,
         interval=args.progress_seconds,
     )
-    if optimizer.deals_out and cores < available:
+    if optimizer.dealt and cores < available:
         progress.say(
-            f"uses {cores} of {available} cores: {optimizer.label} deals equal shares out, and no "
-            "more cores would get one"
+            f"uses {cores} of {available} cores: no more of them share {optimizer.dealt} equally"
         )
     try:
         dataset = training.train(

@@ -9,7 +9,6 @@ import numpy as np
 from benchmarks.cases import Case, save_case
 from double_pinn.cli import configure_jax
 from double_pinn.configuration.settings import RunSettings, settings_from_dict
-from double_pinn.numerics.networks.mlp import FlatMLP
 from double_pinn.numerics.points import training_points
 
 # The paper's points (Table 1): the domain grid is square.
@@ -42,7 +41,7 @@ def export(settings: RunSettings) -> Case:
     """Return the case of a cell; needs FP64 to be enabled."""
     problem = settings.problem
     points = training_points(settings.points, problem)
-    network = FlatMLP(settings.network.hidden_layers, settings.network.width, np.float64)
+    network = settings.network.bound(np.float64)
     flat = network.init(SEED)
     coefficients = {k: v for k, v in problem.parameters.items() if not k.endswith("_range")}
     return Case(
@@ -56,7 +55,7 @@ def export(settings: RunSettings) -> Case:
         initial=np.asarray(problem.initial(points.x_edge)),
         initial_x=np.asarray(jax.vmap(jax.grad(problem.initial))(points.x_edge)),
         flat=np.asarray(flat),
-        layers=[(np.asarray(k), np.asarray(b)) for k, b in network.layers(flat)],
+        layers=[(np.asarray(k), np.asarray(b)) for k, b in network.weights(flat)],
     )
 
 

@@ -42,7 +42,7 @@ def nested():
 def pointwise():
     """A network as a function of scalars, for nested derivatives.
 
-    ``pointwise(layers, box)`` takes layers as from ``FlatMLP.layers`` and the domain.
+    ``pointwise(layers, box)`` takes layers as from ``FlatMLP.weights`` and the domain.
     """
 
     def build(layers, box):

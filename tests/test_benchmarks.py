@@ -12,8 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from double_pinn.configuration.settings import Points, settings_from_dict
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import training_points
 
@@ -44,7 +43,8 @@ def small_settings(equation, loss, hidden_layers=2, width=8):
 
 def system_of(settings):
     points = training_points(settings.points, settings.problem)
-    return row_system(settings.problem, points, np.float64, settings.regularizer)
+    network = settings.network.bound(np.float64)
+    return row_system(settings.problem, points, network, settings.regularizer)
 
 
 def product_flops(jaxpr) -> int:
@@ -71,10 +71,10 @@ def test_columns_by_hand():
 @pytest.mark.parametrize(("equation", "loss"), CASES)
 def test_flops_are_those_of_the_program(equation, loss):
     settings = small_settings(equation, loss, hidden_layers=3, width=64)
-    system, network = system_of(settings), FlatMLP(3, 64, np.float64)
+    system, network = system_of(settings), settings.network.bound(np.float64)
 
     def objective(parameters):
-        return system.weighted_square(network.layers(parameters))
+        return system.weighted_square(network.weights(parameters))
 
     jaxpr = jax.make_jaxpr(jax.value_and_grad(objective))(network.init(0)).jaxpr
     traced = product_flops(jaxpr)
@@ -101,7 +101,7 @@ def test_points_are_those_of_the_experiments():
     cells = {line.split(",")[0]: dict(zip(header, line.split(","), strict=True)) for line in lines}
     for equation, points in POINTS.items():
         cell = cells[f"{equation}_double_fp64"]
-        assert Points(**points) == Points(*(int(cell[key]) for key in ("nx", "nt", "edge")))
+        assert points == {key: int(cell[key]) for key in ("nx", "nt", "edge")}
 
 
 def test_case_file(tmp_path):
@@ -123,8 +123,8 @@ def test_flax_peer_minimises_the_same_loss(equation, loss):
     settings = small_settings(equation, loss)
     case = export(settings)
     function, parameters = make_loss(case)
-    network = FlatMLP(2, 8, np.float64)
-    ours = system_of(settings).weighted_square(network.layers(case.flat))
+    network = settings.network.bound(np.float64)
+    ours = system_of(settings).weighted_square(network.weights(case.flat))
     check_same_loss({"project": float(ours), "optax": float(jax.jit(function)(parameters))})
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from double_pinn import __version__, cli
 from double_pinn.cli import main
-from double_pinn.errors import DeviceError
+from double_pinn.errors import DeviceError, TrainingInterruptedError
 from double_pinn.running import training
 
 
@@ -146,7 +146,7 @@ def test_roles_given_twice(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (training.TrainingInterruptedError("stopped by SIGTERM"), 75, "interrupted: stopped by"),
+        (TrainingInterruptedError("stopped by SIGTERM"), 75, "interrupted: stopped by"),
         (DeviceError("no GPU"), 2, "error: no GPU"),
         (KeyboardInterrupt(), 130, ""),
         (ZeroDivisionError("a defect"), 1, "Traceback"),

@@ -1,8 +1,11 @@
 """The digest of code: words do not enter, deeds do, and every Python agrees."""
 
+import os
+
 import pytest
 
-from double_pinn.running.identity import code_digest
+from double_pinn import code
+from double_pinn.code import code_digest, files_behind, imported_files
 
 
 @pytest.fixture
@@ -36,4 +39,66 @@ def test_strings_that_are_values_enter(digest):
 def test_every_python_agrees(digest):
     """Recorded under Python 3.11; f-strings are several tokens from 3.12 on."""
     source = "def f(x):\n    z = f'{x:{3}} {[i for i in (1, 2)]!r}'\n    return f'''a\n{z}'''\n"
-    assert digest(source) == "12fb49020bb52578"
+    assert digest(source) == "83181b135be5dcf8"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A made-up package in the place of this one; ``package(files)`` writes and returns paths."""
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+
+    def write(files):
+        paths = {name: tmp_path / name for name in files}
+        for name, path in paths.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(files[name])
+        return paths
+
+    return write
+
+
+def test_files_behind_a_file_are_what_it_imports_however_indirectly(package):
+    paths = package(
+        {
+            "room/__init__.py": "",
+            "room/a.py": "import os\nfrom double_pinn.room import b\n",
+            "room/b.py": "def f():\n    from double_pinn.room.c import g\n",
+            "room/c.py": "from double_pinn.room.a import b\nfrom double_pinn.out import d\n",
+            "room/unused.py": "",
+            "out/d.py": "from double_pinn.room import unused\n",
+        }
+    )
+    room = paths["room/a.py"].parent
+    inside = sorted(paths[f"room/{name}.py"] for name in "abc")
+    assert files_behind([paths["room/a.py"]], [room]) == inside
+    # A file may be a room, too; what is behind it comes with it.
+    everything = sorted(set(paths.values()) - {paths["room/__init__.py"]})
+    assert files_behind([paths["room/a.py"]], [room, paths["out/d.py"]]) == everything
+    assert files_behind([paths["room/a.py"]], []) == [paths["room/a.py"]]
+
+
+def test_what_an_import_names(package):
+    paths = package(
+        {
+            "__init__.py": "",
+            "tools.py": "",
+            "part/__init__.py": "",
+            "part/inner.py": "",
+            "user.py": "from double_pinn import tools, __version__\n"
+            "from double_pinn.part import Thing\n"
+            "from double_pinn.part.inner import other\n"
+            "from pathlib import Path\n",
+        }
+    )
+    wanted = ["tools.py", "__init__.py", "part/__init__.py", "part/inner.py"]
+    assert imported_files(paths["user.py"]) == [paths[name] for name in wanted]
+
+
+def test_a_file_that_changes_is_read_again(package):
+    user = package({"user.py": "from double_pinn import a\n", "a.py": "", "b.py": ""})["user.py"]
+    before = imported_files(user), code_digest([user])
+    user.write_text("from double_pinn import b\n")
+    os.utime(user, (2e9, 2e9))
+    assert [p.name for p in imported_files(user)] == ["b.py"]
+    assert [p.name for p in before[0]] == ["a.py"]
+    assert code_digest([user]) != before[1]

@@ -11,7 +11,6 @@ from importlib.metadata import version
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 
@@ -21,11 +20,9 @@ from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
 from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.numerics.derivatives import nested_derivative
+from double_pinn.numerics.fields import Field, plain
 from double_pinn.numerics.networks.mlp import MLP
-from double_pinn.numerics.problems import Initial, Left, Periodic
-from double_pinn.numerics.rows import Field
-
-X, T = 0, 1
+from double_pinn.numerics.problems.base import AXES
 
 
 def _field(u, x, t) -> Field:
@@ -35,24 +32,20 @@ def _field(u, x, t) -> Field:
 
 def _pointwise_terms(case: Case, problem, u):
     """Yield every residual ``f(x, t)``, the axes of its set, and the set's points."""
-    (x0, x1), (t0, _) = case.box
-    value = lambda r: r.value if isinstance(r, Field) else r  # noqa: E731
-    yield lambda x, t: value(problem.residual(_field(u, x, t), x, t)), (X, T), case.x, case.t
-    for c in problem.conditions:
-        if isinstance(c, Initial):
-            line = lambda x, t, c=c: value(c.residual(_field(u, x, t), x))  # noqa: E731
-            yield line, (X,), case.x_edge, np.full_like(case.x_edge, t0)
-        elif isinstance(c, Periodic):
+    equation = lambda x, t: plain(problem.residual(_field(u, x, t), x, t))  # noqa: E731
+    yield equation, tuple(AXES.values()), case.x, case.t
+    for condition in problem.conditions:
+        places = condition.places(problem, case.x_edge, case.t_edge)
 
-            def tied(x, t, c=c):
-                left, right = (_field(u, jnp.full_like(t, end), t) for end in (x0, x1))
-                return value(c.residual(left, right, t))
+        def on_edges(x, t, c=condition, places=places):
+            # Every edge is a line of constant x or t, along which the others move with the first.
+            moved = [
+                (jnp.full_like(t, xs[0]), t) if c.tangent == "t" else (x, jnp.full_like(x, ts[0]))
+                for xs, ts in places
+            ]
+            return plain(c.line([_field(u, *place) for place in moved], x, t))
 
-            yield tied, (T,), np.full_like(case.t_edge, x0), case.t_edge
-        else:
-            line = lambda x, t, c=c: value(c.residual(_field(u, x, t), t))  # noqa: E731
-            end = x0 if isinstance(c, Left) else x1
-            yield line, (T,), np.full_like(case.t_edge, end), case.t_edge
+        yield on_edges, (AXES[condition.tangent],), *places[0]
 
 
 def make_loss(case: Case):

@@ -11,8 +11,8 @@ from benchmarks.peers import Stretch
 from benchmarks.peers.repeated import Evaluations
 from double_pinn.cli import configure_jax
 from double_pinn.configuration.settings import settings_from_dict
-from double_pinn.numerics.cores import WHOLE, compiled, core_count
-from double_pinn.running.training import Trainer
+from double_pinn.numerics.cores import WHOLE, compiled
+from double_pinn.running.training import make_trainer
 
 
 class Peer:
@@ -37,9 +37,9 @@ class Peer:
         With ``deal`` the points are dealt out over the cores, as the command line does.
         """
         settings = settings_from_dict({**case.settings, "precision": precision})
-        cores = core_count(settings.optimizer, threads) if deal else 1
+        cores = settings.optimizer.cores(threads) if deal else 1
         configure_jax("cpu", threads, x64=precision == "fp64", cores=cores)
-        self.trainer = Trainer(settings)
+        self.trainer = make_trainer(settings)
         self._parameters = jnp.asarray(case.flat, self.trainer.network.dtype)
         self.versions = {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
         self.state = None

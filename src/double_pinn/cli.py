@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 from double_pinn import __version__
-from double_pinn.errors import DeviceError, UserError
+from double_pinn.errors import DeviceError, TrainingInterruptedError, UserError
 from double_pinn.values import LARGEST_SEED
 
 _FOR_EVER = 10**9  # seconds
@@ -137,10 +137,9 @@ def _train(args):
         log=args.log,
         interval=args.progress_seconds,
     )
-    if optimizer.deals_out and cores < available:
+    if optimizer.dealt and cores < available:
         progress.say(
-            f"uses {cores} of {available} cores: {optimizer.label} deals equal shares out, and no "
-            "more cores would get one"
+            f"uses {cores} of {available} cores: no more of them share {optimizer.dealt} equally"
         )
     try:
         dataset = training.train(
@@ -317,10 +316,10 @@ def main(argv=None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        if type(error).__name__ == "TrainingInterruptedError":
-            print(f"interrupted: {error}", file=sys.stderr)
-            return 75
+    except TrainingInterruptedError as error:
+        print(f"interrupted: {error}", file=sys.stderr)
+        return 75
+    except Exception:
         traceback.print_exc()
         return 1
     return 0

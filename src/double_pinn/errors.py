@@ -18,3 +18,7 @@ class DataError(UserError):
 
 class DeviceError(UserError):
     """The requested device is not there."""
+
+
+class TrainingInterruptedError(Exception):
+    """Training was stopped by a signal after its state was saved."""

@@ -67,6 +67,6 @@ def summed(function, cores: int):
     def with_gradient(x):
         return sum_over_cores(jax.value_and_grad(function)(x), cores)
 
-    sum_over_cores = jax.custom_vjp(lambda x: with_gradient(x)[0])
-    sum_over_cores.defvjp(with_gradient, lambda gradient, g: (g * gradient,))
-    return sum_over_cores
+    of_all_cores = jax.custom_vjp(lambda x: with_gradient(x)[0])
+    of_all_cores.defvjp(with_gradient, lambda gradient, g: (g * gradient,))
+    return of_all_cores

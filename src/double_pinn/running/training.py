@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
-from double_pinn.errors import DataError
+from double_pinn.errors import DataError, TrainingInterruptedError
 from double_pinn.numerics.trainer import Ingredients, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
@@ -24,10 +24,6 @@ from double_pinn.running.signals import Signals
 
 # Stretches of compiled iterations aim at this many seconds: short enough to answer a signal.
 _STRETCH_SECONDS = 2.0
-
-
-class TrainingInterruptedError(Exception):
-    """Training was stopped by a signal after its state was saved."""
 
 
 def make_trainer(settings: RunSettings) -> Trainer:

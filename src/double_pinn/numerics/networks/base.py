@@ -101,7 +101,9 @@ class FlatNetwork:
     @cached_property
     def _structure(self):
         """What a module is beside its parameters."""
-        graph, _, rest = nnx.split(self._module(0, self.dtype), nnx.Param, ...)
+        # Kept: it must be of arrays, also where the first to ask is being traced.
+        with jax.ensure_compile_time_eval():
+            graph, _, rest = nnx.split(self._module(0, self.dtype), nnx.Param, ...)
         return graph, rest
 
     def module(self, flat) -> Any:

@@ -20,13 +20,13 @@ class Optimizer(Choice):
         needs_rows: whether it works on the rows one by one, so that a penalty that is no mean of
             squared rows is out of its reach.
         needs_taps: whether it needs each layer's inputs and cotangents from the network.
-        deals_out: whether a run is dealt out over several CPU cores, a device each; otherwise XLA
-            splits its products over them.
+        dealt: what a run deals out in equal shares over several CPU cores, a device each, in words
+            and with the option that counts it; empty: XLA splits its products over them.
     """
 
     needs_rows: ClassVar[bool] = False
     needs_taps: ClassVar[bool] = False
-    deals_out: ClassVar[bool] = False
+    dealt: ClassVar[str] = ""
 
     def cores(self, available: int) -> int:
         """Return over how many of the available cores a run is dealt out."""

@@ -21,7 +21,7 @@ class GaussNewton(LBFGS):
     label = "Gauss-Newton"
     needs_rows = True
     needs_taps = True
-    deals_out = False
+    dealt = ""
 
     warmup_iterations: Natural = 1000
     """L-BFGS iterations after which Gauss-Newton takes over at the latest."""

@@ -11,7 +11,7 @@ class LBFGS(Optimizer):
 
     name = "lbfgs"
     label = "L-BFGS"
-    deals_out = True
+    dealt = "the vectors of the history (twice optimizer.memory)"
 
     memory: Count = 100
     """Pairs kept by L-BFGS (Appendix A: 100)."""

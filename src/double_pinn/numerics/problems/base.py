@@ -103,7 +103,7 @@ def kind_of(condition) -> type[Condition]:
     name = getattr(condition, "name", condition)
     raise SettingsError(
         f"condition {name!r} is a {type(condition).__name__}: a condition is an Initial, Left, "
-        "Right or Periodic, or a subclass of one"
+        "Right or Periodic, a subclass of one, or a subclass of Condition with places of its own"
     )
 
 

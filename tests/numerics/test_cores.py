@@ -9,24 +9,25 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from double_pinn.configuration.settings import Optimizer
-from double_pinn.numerics.cores import core_count
-from double_pinn.numerics.optimizers.lbfgs import scale_by_compact_lbfgs
+from double_pinn.numerics.optimizers.compact_lbfgs import scale_by_compact_lbfgs
+from double_pinn.numerics.optimizers.gauss_newton import GaussNewton
+from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.optimizers.optax_lbfgs import OptaxLBFGS
 
 MEMORY = 10
 
 
 @given(memory=st.integers(1, 200), available=st.integers(1, 300))
 def test_cores_share_the_history_equally(memory, available):
-    cores = core_count(Optimizer("lbfgs", memory=memory), available)
+    cores = LBFGS(memory=memory).cores(available)
     assert 1 <= cores <= available
     assert 2 * memory % cores == 0
     assert not any(2 * memory % n == 0 for n in range(cores + 1, available + 1))
 
 
-@pytest.mark.parametrize("name", ["optax_lbfgs", "gauss_newton"])
-def test_other_optimisers_keep_one_device(name):
-    assert core_count(Optimizer(name), 8) == 1
+@pytest.mark.parametrize("optimizer", [OptaxLBFGS, GaussNewton])
+def test_other_optimisers_keep_one_device(optimizer):
+    assert optimizer().cores(8) == 1
 
 
 def test_a_history_that_cores_do_not_share_equally_is_refused():

@@ -9,8 +9,9 @@ import pytest
 from scipy import fft
 from scipy.integrate import solve_ivp
 
+from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
-from double_pinn.numerics.problems import Problem, get_problem
+from double_pinn.numerics.problems import Problem
 from double_pinn.results import reference
 from double_pinn.results.evaluation import rrmse
 

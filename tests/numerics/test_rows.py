@@ -7,40 +7,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from double_pinn.configuration.settings import Points, Regularizer
+from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import SettingsError
 from double_pinn.numerics import derivatives as d
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.fields import Field, plain
+from double_pinn.numerics.lines import Line
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import row_system
-from double_pinn.numerics.points import PointSets, training_points
-from double_pinn.numerics.problems import Initial, Left, Periodic, Problem, Right, get_problem
-from double_pinn.numerics.rows import Field, PointSet, RowSystem, T, X, _Line, pointwise_residual
+from double_pinn.numerics.points import Points, TrainingGrid, training_points
+from double_pinn.numerics.problems import Condition, Initial, Left, Periodic, Problem, Right
+from double_pinn.numerics.regularizers.double import DoublePINN
+from double_pinn.numerics.regularizers.gpinn import GPINN
+from double_pinn.numerics.regularizers.none import NoRegularizer
+from double_pinn.numerics.row_sets import RowSet
+from double_pinn.numerics.rows import RowSystem, pointwise_residual
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 EQUATIONS = ("convection", "reaction", "wave", "allen_cahn")
-POINTS = Points(nx=5, nt=4, edge=7)
+GRID = TrainingGrid(nx=5, nt=4, edge=7)
+X, T = 0, 1
 AXES = {Initial: (X,), Periodic: (T,), Left: (T,), Right: (T,)}
 
 
-def random_points(problem, n=19, m=7) -> PointSets:
+def random_points(problem, n=19, m=7) -> Points:
     random = np.random.default_rng(3)
     x, t = random.uniform(*problem.x_range, n), random.uniform(*problem.t_range, n)
-    return PointSets(x, t, random.uniform(*problem.x_range, m), random.uniform(*problem.t_range, m))
+    return Points(x, t, random.uniform(*problem.x_range, m), random.uniform(*problem.t_range, m))
 
 
 def rows_of_field(system: RowSystem, u, nested):
     """Put a function ``u(x, t)`` through all rows in place of a network.
 
     Returns:
-        block -> (row, size of the largest derivative that went into its set).
+        group -> (row, size of the largest derivative that went into its set).
     """
 
     def evaluate():
         found = []
-        for point_set, _ in system.sets:
+        for row_set, _ in system.sets:
             channels, sizes = [], [jnp.ones(())]
-            for (x, t), plan in zip(point_set.places, point_set.plans, strict=True):
+            for (x, t), plan in zip(row_set.places, row_set.plans, strict=True):
                 parts = {
                     index: jax.vmap(nested(u, index))(x, t)
                     for index in {i for channel in plan.channels for i, _ in channel}
@@ -49,18 +56,30 @@ def rows_of_field(system: RowSystem, u, nested):
                 sizes += [jnp.abs(p).max() for term in terms for p in term]
                 channels.append([sum(term[1:], start=term[0]) for term in terms])
             size = jnp.stack(sizes).max()
-            found += [(row, size) for row in point_set._rows_of(channels, point_set.places)]
+            found += [(row, size) for row in row_set._rows_of(channels, row_set.places)]
         return found
 
-    names = [block.name for block in system.blocks]
+    names = [group.name for group in system.groups]
     rows = jax.jit(evaluate)()
     return {
         name: (np.asarray(row), float(size)) for name, (row, size) in zip(names, rows, strict=True)
     }
 
 
+REGULARIZERS = {
+    "none": NoRegularizer(),
+    "double": DoublePINN(weight=5e-4),
+    "gpinn": GPINN(weight=5e-4),
+}
+
+
+def system_of(problem, points, regularizer):
+    """Rows of the paper's network; of a tanh network with other layers, too."""
+    return row_system(problem, points, TanhMLP().bound(np.float64), REGULARIZERS[regularizer])
+
+
 def double(problem, points):
-    return row_system(problem, points, np.float64, Regularizer("double", 5e-4))
+    return system_of(problem, points, "double")
 
 
 @pytest.mark.parametrize("equation", ["convection", "reaction", "wave"])
@@ -68,7 +87,7 @@ def test_the_exact_solution_is_zero_in_every_row_and_every_derived_row(equation,
     problem = get_problem(equation)
     system = double(problem, random_points(problem))
     rows = rows_of_field(system, problem.exact, nested)
-    assert len(rows) == len(system.blocks) == 3 + 2 * len(problem.conditions)
+    assert len(rows) == len(system.groups) == 3 + 2 * len(problem.conditions)
     for name, (row, size) in rows.items():
         assert np.abs(row).max() <= 1e-13 * size, name
 
@@ -134,7 +153,7 @@ def expected_rows(problem, points, u, nested):
     sets += [(c.name, of(c), AXES[type(c)]) for c in problem.conditions]
     functions = {}
     for name, function, axes in sets:
-        scalar = lambda x, t, f=function: jnp.asarray(_value(f(x, t)))  # noqa: E731
+        scalar = lambda x, t, f=function: jnp.asarray(plain(f(x, t)))  # noqa: E731
         functions[name] = scalar
         for axis in axes:
             functions[name + ("_x", "_t")[axis]] = nested(scalar, (axis == X, axis == T))
@@ -147,10 +166,6 @@ def expected_rows(problem, points, u, nested):
         }
 
     return {name: np.asarray(v) for name, v in jax.jit(evaluate)().items()}
-
-
-def _value(result):
-    return result.value if isinstance(result, Field) else result
 
 
 @pytest.fixture(scope="module", params=EQUATIONS)
@@ -166,10 +181,9 @@ def real_network(request, make_layers, pointwise, nested):
 @pytest.mark.parametrize("regularizer", ["none", "double", "gpinn"])
 def test_every_row_of_the_papers_network(real_network, regularizer):
     problem, points, layers, expected = real_network
-    weight = 0.0 if regularizer == "none" else 5e-4
-    system = row_system(problem, points, np.float64, Regularizer(regularizer, weight))
+    system = system_of(problem, points, regularizer)
     rows = dict(
-        zip([block.name for block in system.blocks], jax.jit(system.rows)(layers), strict=True)
+        zip([group.name for group in system.groups], jax.jit(system.rows)(layers), strict=True)
     )
     derived = {
         "none": 0,
@@ -182,10 +196,10 @@ def test_every_row_of_the_papers_network(real_network, regularizer):
         np.testing.assert_allclose(row, expected[name], rtol=0, atol=1e-12 * size, err_msg=name)
 
 
-def test_blocks_say_what_they_are():
+def test_groups_say_what_they_are():
     problem = get_problem("wave")
-    system = double(problem, training_points(POINTS, problem))
-    assert [block.name for block in system.blocks] == [
+    system = double(problem, training_points(GRID, problem))
+    assert [group.name for group in system.groups] == [
         "equation",
         "equation_x",
         "equation_t",
@@ -199,9 +213,9 @@ def test_blocks_say_what_they_are():
         "right_u_t",
     ]
     assert system.terms == ("equation", "initial_u", "initial_u_t", "left_u", "right_u")
-    assert [block.weight for block in system.blocks if block.axis is None] == [1.0] * 5
-    assert {block.weight for block in system.blocks if block.axis is not None} == {5e-4}
-    assert [block.count for block in system.blocks] == [20] * 3 + [7] * 8
+    assert [group.weight for group in system.groups if group.axis is None] == [1.0] * 5
+    assert {group.weight for group in system.groups if group.axis is not None} == {5e-4}
+    assert [group.count for group in system.groups] == [20] * 3 + [7] * 8
 
 
 @pytest.mark.parametrize(
@@ -219,9 +233,7 @@ def test_blocks_say_what_they_are():
 )
 def test_channels_that_travel_through_the_network(equation, regularizer, channels):
     problem = get_problem(equation)
-    weight = 0.0 if regularizer == "none" else 5e-4
-    points = training_points(POINTS, problem)
-    system = row_system(problem, points, np.float64, Regularizer(regularizer, weight))
+    system = system_of(problem, training_points(GRID, problem), regularizer)
     domain, _ = system.sets[0]
     assert [len(plan) for plan in domain.plans] == [channels]
 
@@ -248,8 +260,8 @@ def test_any_nonlinear_line_and_its_derivatives(make_layers, pointwise, nested, 
 
     box, layers = ((-1.0, 1.0), (0.0, 2.0)), make_layers(1, 5)
     x, t = jnp.asarray([-0.4, 0.7]), jnp.asarray([0.2, 1.9])
-    split = _Line("line", 1, lambda u, x, t: line(u[0], x, t))
-    point_set = PointSet([(x, t)], [split], (X, T), (X, T))
+    split = Line("line", 1, lambda u, x, t: line(u[0], x, t))
+    row_set = RowSet([(x, t)], [split], (X, T))
 
     u = pointwise(layers, box)
     value = lambda x, t: line(Field(lambda i: nested(u, i)(x, t)), x, t)  # noqa: E731
@@ -257,7 +269,7 @@ def test_any_nonlinear_line_and_its_derivatives(make_layers, pointwise, nested, 
     @jax.jit
     def both():
         wanted = [jax.vmap(nested(value, index))(x, t) for index in [(0, 0), (1, 0), (0, 1)]]
-        return point_set.rows(layers, box), wanted
+        return row_set.rows(layers, box), wanted
 
     for row, wanted in zip(*both(), strict=True):
         np.testing.assert_allclose(row, wanted, rtol=1e-11, atol=1e-11)
@@ -265,7 +277,7 @@ def test_any_nonlinear_line_and_its_derivatives(make_layers, pointwise, nested, 
 
 def test_the_linear_part_is_found():
     problem = get_problem("allen_cahn")
-    line = _Line("equation", 1, lambda u, x, t: problem.residual(u[0], x, t))
+    line = Line("equation", 1, lambda u, x, t: problem.residual(u[0], x, t))
     assert line.linear == [d.combination({(0, 1): 1.0, (2, 0): -1e-4})]
     assert line._rest == [(0, d.VALUE)]
 
@@ -281,16 +293,16 @@ def test_the_linear_part_is_found():
     ],
 )
 def test_what_counts_as_a_constant_coefficient(source, expected):
-    line = _Line("line", 1, lambda u, x, t: eval(source, {"np": np, "u": u[0], "x": x, "t": t}))
+    line = Line("line", 1, lambda u, x, t: eval(source, {"np": np, "u": u[0], "x": x, "t": t}))
     assert list(line.linear[0]) == expected
 
 
 def test_a_line_with_a_source_term(nested, make_layers, pointwise):
     """F = u_t - sin x cos t: neither linear in u alone nor zero where u is."""
-    line = _Line("line", 1, lambda u, x, t: u[0].t - jnp.sin(x) * jnp.cos(t))
+    line = Line("line", 1, lambda u, x, t: u[0].t - jnp.sin(x) * jnp.cos(t))
     box, layers = ((0.0, 3.0), (0.0, 1.0)), make_layers(1, 4)
     x, t = jnp.asarray([0.5, 2.0]), jnp.asarray([0.1, 0.8])
-    row, row_x, _ = PointSet([(x, t)], [line], (X, T), (X, T)).rows(layers, box)
+    row, row_x, _ = RowSet([(x, t)], [line], (X, T)).rows(layers, box)
     u = pointwise(layers, box)
     u_t, u_xt = (jax.vmap(nested(u, i))(x, t) for i in [(0, 1), (1, 1)])
     np.testing.assert_allclose(row, u_t - jnp.sin(x) * jnp.cos(t), rtol=1e-12)
@@ -312,7 +324,7 @@ def test_arithmetic_and_numpy_functions_act_on_the_value_of_a_field():
 def test_pointwise_residual_is_the_first_row(make_layers):
     problem = get_problem("wave")
     points, layers = random_points(problem), make_layers(2, 9)
-    system = row_system(problem, points, np.float64, Regularizer())
+    system = system_of(problem, points, "none")
     np.testing.assert_array_equal(
         jax.jit(lambda: pointwise_residual(problem, layers, points.x, points.t))(),
         jax.jit(lambda: system.rows(layers)[0])(),
@@ -321,11 +333,9 @@ def test_pointwise_residual_is_the_first_row(make_layers):
 
 def test_rows_follow_the_dtype():
     problem = get_problem("reaction")
-    network = FlatMLP(2, 9, np.float32)
-    system = row_system(
-        problem, training_points(POINTS, problem), np.float32, Regularizer("double", 1e-3)
-    )
-    layers = network.layers(jnp.zeros(network.size, np.float32))
+    network = TanhMLP(hidden_layers=2, width=9).bound(np.float32)
+    system = row_system(problem, training_points(GRID, problem), network, DoublePINN(weight=1e-3))
+    layers = network.weights(jnp.zeros(network.size, np.float32))
     rows, total = jax.eval_shape(lambda: (system.rows(layers), system.weighted_square(layers)))
     assert {row.dtype for row in rows} == {np.dtype(np.float32)}
     assert total.dtype == np.float32
@@ -346,13 +356,16 @@ def test_a_new_equation_is_one_class():
 
     problem = Burgers()
     system = double(problem, random_points(problem))
-    assert [b.name for b in system.blocks] == [
+    assert [g.name for g in system.groups] == [
         "equation",
         "equation_x",
         "equation_t",
         "flux",
         "flux_t",
     ]
+
+
+INDICES_TO_XT = [(0, 0), (1, 0), (0, 1), (1, 1)]
 
 
 class Conditioned(Problem):
@@ -379,10 +392,10 @@ def test_a_periodic_line_may_look_at_one_side(side, make_layers, nested, pointwi
     condition = Periodic("flux", lambda left, right, t: (left if side == "left" else right).x)
     problem, system = conditioned(condition)
     layers, box = make_layers(2, 6), (problem.x_range, problem.t_range)
-    (places,) = [s.places for s, blocks in system.sets if blocks[0].term == "flux"]
+    (places,) = [s.places for s, groups in system.sets if groups[0].term == "flux"]
     x, t = places[side == "right"]
     assert set(x) == {problem.x_range[side == "right"]}
-    rows = dict(zip([b.name for b in system.blocks], system.rows(layers), strict=True))
+    rows = dict(zip([g.name for g in system.groups], system.rows(layers), strict=True))
     u = pointwise(layers, box)
     for name, index in (("flux", (1, 0)), ("flux_t", (1, 1))):
         wanted = jax.vmap(nested(u, index))(jnp.asarray(x), jnp.asarray(t))
@@ -401,17 +414,66 @@ def test_a_kind_of_condition_is_known_by_inheritance():
         Rest("rest", lambda u, x: u.t),
         Inlet("inlet", lambda u, t: u - t),
     )
-    places = {blocks[0].term: s.places for s, blocks in system.sets}
+    places = {groups[0].term: s.places for s, groups in system.sets}
     assert list(places) == ["equation", "start", "inlet"]  # Rest shares the set of Initial
     ((x, _),) = places["inlet"]
     assert set(x) == {problem.x_range[0]}
     names = ["start", "start_x", "rest", "rest_x", "inlet", "inlet_t"]
-    assert [block.name for block in system.blocks][3:] == names
+    assert [group.name for group in system.groups][3:] == names
 
 
-def test_a_condition_of_no_known_kind_is_refused():
-    class Final:
-        name = "end"
+def test_a_condition_may_hold_where_it_says_itself(make_layers, nested, pointwise):
+    """At the last instant; and one that ties it to the first."""
 
-    with pytest.raises(SettingsError, match=r"condition 'end' is a Final: .* Initial, Left"):
-        conditioned(Final())
+    class Final(Condition):
+        tangent = "x"
+
+        @staticmethod
+        def places(problem, x_edge, t_edge):
+            return [(x_edge, np.full_like(x_edge, problem.t_range[1]))]
+
+    class Returns(Condition):
+        tangent = "x"
+
+        @staticmethod
+        def places(problem, x_edge, t_edge):
+            return [(x_edge, np.full_like(x_edge, t)) for t in problem.t_range]
+
+        def line(self, fields, x, t):
+            first, last = fields
+            return self.residual * (last - first)
+
+    problem, system = conditioned(
+        Final("end", lambda u, x: u * u.t - jnp.sin(x)), Returns("cycle", 3.0)
+    )
+    names = ["end", "end_x", "cycle", "cycle_x"]
+    assert [group.name for group in system.groups][3:] == names
+    layers = make_layers(2, 6)
+    rows = dict(zip([g.name for g in system.groups], system.rows(layers), strict=True))
+    u = pointwise(layers, (problem.x_range, problem.t_range))
+    x = jnp.asarray(random_points(problem).x_edge)
+    at = {i: [jax.vmap(nested(u, i))(x, 0 * x + t) for t in (0, 1)] for i in INDICES_TO_XT}
+    (u0, u1), (u0_x, u1_x), (_, u1_t), (_, u1_xt) = at.values()
+    wanted = {
+        "end": u1 * u1_t - jnp.sin(x),
+        "end_x": u1_x * u1_t + u1 * u1_xt - jnp.cos(x),
+        "cycle": 3 * (u1 - u0),
+        "cycle_x": 3 * (u1_x - u0_x),
+    }
+    for name, row in wanted.items():
+        np.testing.assert_allclose(rows[name], row, rtol=1e-11, atol=1e-12, err_msg=name)
+
+
+class Somewhere(Condition):
+    """Says nowhere where it holds."""
+
+
+class NoCondition:
+    name = "end"
+
+
+@pytest.mark.parametrize("condition", [NoCondition(), Somewhere("end", lambda u, x: u)])
+def test_a_condition_of_no_known_kind_is_refused(condition):
+    kind = type(condition).__name__
+    with pytest.raises(SettingsError, match=rf"condition 'end' is a {kind}: .* Initial, Left"):
+        conditioned(condition)

@@ -1,13 +1,10 @@
 """Training: histories, the stopping rule, and runs that go on where they were cut."""
 
-import copy
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +12,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from double_pinn.configuration.settings import settings_from_dict
-from double_pinn.errors import DataError
+from double_pinn.configuration.settings import evaluation_from_dict, settings_from_dict
+from double_pinn.errors import DataError, TrainingInterruptedError
 from double_pinn.numerics.networks.mlp import FlatMLP
-from double_pinn.results import netcdf as store
+from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.trainer import DTYPES
+from double_pinn.results import netcdf
 from double_pinn.running import training
-from double_pinn.running.training import Progression, TrainingInterruptedError, train
+from double_pinn.running.history import Progression
+from double_pinn.running.training import make_trainer, train
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -35,18 +35,14 @@ def compiled():
 def settings(plain_settings, compiled, monkeypatch):
     """``settings(**changes)``: a tiny cell; ``train`` compiles each kind of it only once."""
 
-    compile_anew = training.Trainer
-
     def trainer_of(settings):
         plain = settings.as_dict()
         key = repr({k: v for k, v in plain.items() if k not in ("stopping", "logging")})
         if key not in compiled:
-            compiled[key] = compile_anew(settings)
-        shared = copy.copy(compiled[key])
-        shared.settings = settings
-        return shared
+            compiled[key] = make_trainer(settings)
+        return compiled[key]
 
-    monkeypatch.setattr(training, "Trainer", trainer_of)
+    monkeypatch.setattr(training, "make_trainer", trainer_of)
 
     def build(**changes):
         changes = {"network__hidden_layers": 1, **changes}
@@ -106,7 +102,7 @@ def test_what_a_run_holds(straight, settings, tmp_path):
     assert straight.evaluations[0] == 1
     assert np.all(np.diff(straight.evaluations) >= 10)
 
-    trainer = training.Trainer(settings())
+    trainer = make_trainer(settings())
     assert float(trainer.objective(straight.parameters.values)) == pytest.approx(
         float(straight.objective[-1]), rel=1e-12
     )
@@ -124,12 +120,12 @@ def test_what_a_run_holds(straight, settings, tmp_path):
         "settings": settings().to_json(),
     }
     assert {k: straight.attrs[k] for k in expected} == expected
-    store.write_dataset(straight, tmp_path / "run.nc", title="run", source="test")
-    xr.testing.assert_equal(store.read_dataset(tmp_path / "run.nc"), straight)
+    netcdf.write_dataset(straight, tmp_path / "run.nc", title="run", source="test")
+    xr.testing.assert_equal(netcdf.read_dataset(tmp_path / "run.nc"), straight)
 
 
 def test_the_first_entry_is_the_fresh_network(straight, settings):
-    trainer = training.Trainer(settings())
+    trainer = make_trainer(settings())
     start = trainer.network.init(0)
     assert float(straight.objective[0]) == pytest.approx(float(trainer.objective(start)), rel=1e-12)
 
@@ -152,7 +148,7 @@ def test_the_last_iteration_is_logged(settings):
 
 def test_fp64_must_be_enabled(plain_settings):
     with jax.enable_x64(False), pytest.raises(RuntimeError, match="jax_enable_x64"):
-        training.Trainer(settings_from_dict(plain_settings()))
+        make_trainer(settings_from_dict(plain_settings()))
 
 
 def test_training_stops_at_the_first_check_below_the_tolerance(settings):
@@ -173,6 +169,11 @@ def test_training_stops_at_the_first_check_below_the_tolerance(settings):
     assert run.objective[-1] == losses[first + 1]
 
 
+def stops(settings, at, loss):
+    """Whether the stopping rule ends a run there; of the trainer it sees the precision alone."""
+    return training._check(SimpleNamespace(dtype=DTYPES[settings.precision]), settings, at, loss)
+
+
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 3.453e-4), ("fp64", 1.490e-8)])
 def test_the_papers_tolerance_is_the_root_of_the_machine_epsilon(
     plain_settings, precision, tolerance
@@ -181,32 +182,32 @@ def test_the_papers_tolerance_is_the_root_of_the_machine_epsilon(
         plain_settings(precision=precision, stopping__tolerance=None, stopping__check_every=100)
     )
 
-    def stops(change):
+    def stops_after(change):
         at = Progression(iteration=100, checked_loss=1e-3)
-        return training._check(settings, at, 1e-3 * (1 - change))
+        return stops(settings, at, 1e-3 * (1 - change))
 
-    assert stops(0.99 * tolerance)
-    assert not stops(1.01 * tolerance)
+    assert stops_after(0.99 * tolerance)
+    assert not stops_after(1.01 * tolerance)
 
 
 def test_the_rule_looks_only_where_it_is_due(plain_settings):
     settings = settings_from_dict(plain_settings(stopping__tolerance=0.5))
     at = Progression(iteration=15, checked_loss=1.0)
-    assert not training._check(settings, at, 1.0)
+    assert not stops(settings, at, 1.0)
     at = Progression(iteration=20)
-    assert not training._check(settings, at, 1.0)  # nothing to compare with
+    assert not stops(settings, at, 1.0)  # nothing to compare with
     assert at.checked_loss == 1.0
-    assert not training._check(settings, at, 0.5)  # a change of exactly the tolerance
-    assert training._check(settings, at, 0.5)
+    assert not stops(settings, at, 0.5)  # a change of exactly the tolerance
+    assert stops(settings, at, 0.5)
 
 
 def test_a_loss_that_is_not_finite_stops_training_at_its_last_finite_state(
     straight, settings, monkeypatch, tmp_path
 ):
-    build = training.make_stepper
+    build = LBFGS.stepper
 
-    def breaking(*args):
-        stepper = build(*args)
+    def breaking(optimizer, objective):
+        stepper = build(optimizer, objective)
         limit = int(straight.evaluations[2])
 
         def step(state):
@@ -220,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_training_at_its_last_finite_state(
 
         return stepper._replace(step=step)
 
-    monkeypatch.setattr(training, "make_stepper", breaking)
+    monkeypatch.setattr(LBFGS, "stepper", breaking)
     changed = settings(cell="broken")
     watch = At(math.inf, None)
     run = train(changed, seed=0, checkpoints=tmp_path / "c", progress=watch)
@@ -334,16 +335,18 @@ def test_a_checkpoint_of_another_run_is_refused(settings, tmp_path, monkeypatch,
     train(settings(stopping__max_iterations=10), 0, checkpoints=tmp_path)
     seed = change.pop("seed", 0)
     if code := change.pop("code", None):
-        monkeypatch.setattr(training, "code_digest", lambda files: code)
+        monkeypatch.setattr(training, "run_digest", lambda settings: code)
     with pytest.raises(DataError, match=words) as caught:
         train(settings(stopping__max_iterations=10, **change), seed, checkpoints=tmp_path)
     assert f"remove {tmp_path} to start over" in str(caught.value)
 
 
-def test_evaluation_settings_and_names_of_files_do_not_refuse_a_checkpoint(settings, tmp_path):
+def test_what_an_evaluation_knows_of_a_run_does_not_refuse_its_checkpoint(
+    settings, evaluation_settings, tmp_path
+):
     first = train(settings(), 0, checkpoints=tmp_path)
-    again = train(settings(evaluation__nx=21), 0, checkpoints=tmp_path)
-    same(again.assign_attrs(first.attrs), first)
+    judged = evaluation_from_dict(evaluation_settings(network__hidden_layers=1))
+    same(train(judged.run, 0, checkpoints=tmp_path), first)
 
 
 def test_torn_checkpoints_are_passed_over_and_said(straight, settings, tmp_path, monkeypatch):
@@ -393,43 +396,3 @@ def test_gauss_newton_resumes_across_its_phases(settings, tmp_path, monkeypatch)
         with pytest.raises(TrainingInterruptedError):
             train(chosen, 0, checkpoints=tmp_path, progress=At(at, interrupt()))
     same(train(chosen, 0, checkpoints=tmp_path), whole)
-
-
-def test_every_module_that_training_imports_is_known_to_decide_numbers_or_not():
-    """A module that training needs and that this list forgets would let old checkpoints in."""
-    program = (
-        "import sys, double_pinn.running.training\n"
-        "print(*(m for m in sys.modules if m.startswith('double_pinn')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
-    package = Path(training.__file__).parent
-    files = {
-        Path(sys.modules[name].__file__) if name in sys.modules else Path(name)
-        for name in done.stdout.split()
-        if not name.startswith("double_pinn.numerics.problems.")
-    }
-    harmless = {
-        "__init__.py",
-        "checkpoints.py",
-        "code.py",
-        "errors.py",
-        "progress.py",
-        "problems/__init__.py",
-    }
-    listed = set(
-        training.number_deciding_files(
-            settings_from_dict(
-                {
-                    "cell": "c",
-                    "equation": {"name": "wave"},
-                    "points": {"nx": 3, "nt": 3, "edge": 3},
-                    "stopping": {"max_iterations": 1},
-                }
-            )
-        )
-    )
-    assert all(path.is_file() for path in listed)
-    assert package / "problems" / "wave.py" in listed
-    assert files - listed == {package / name for name in harmless}

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn.configuration.settings import Points, Regularizer
+from double_pinn.configuration.catalogue import get_problem
 from double_pinn.numerics import derivatives as d
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import row_system
-from double_pinn.numerics.points import training_points
-from double_pinn.numerics.problems import get_problem
+from double_pinn.numerics.points import TrainingGrid, training_points
+from double_pinn.numerics.regularizers.double import DoublePINN
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -36,9 +37,9 @@ def gaussian(x, t):
 def plans_of(equation):
     """The plans of every set of points of an equation with double PINN."""
     problem = get_problem(equation)
-    points = training_points(Points(nx=5, nt=4, edge=7), problem)
-    system = row_system(problem, points, np.float64, Regularizer("double", 5e-4))
-    return problem, [plan for point_set, _ in system.sets for plan in point_set.plans]
+    points = training_points(TrainingGrid(nx=5, nt=4, edge=7), problem)
+    system = row_system(problem, points, TanhMLP().bound(np.float64), DoublePINN())
+    return problem, [plan for row_set, _ in system.sets for plan in row_set.plans]
 
 
 @pytest.mark.parametrize("index", INDICES)

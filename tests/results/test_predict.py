@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from double_pinn.configuration.settings import settings_from_dict
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.results import predict
 from double_pinn.results.predict import predict_field, residual_field
 
@@ -13,12 +13,14 @@ from double_pinn.results.predict import predict_field, residual_field
 @pytest.fixture
 def cell(plain_settings, pointwise, monkeypatch):
     """Settings, FP32 parameters, and the network as a function of scalars."""
-    monkeypatch.setattr(predict, "_BLOCK", 16)  # 5 x 7 points: two blocks and a bit
+    monkeypatch.setattr(predict, "_CHUNK", 16)  # 5 x 7 points: two chunks and a bit
     settings = settings_from_dict(plain_settings(network__hidden_layers=1, precision="fp32"))
-    network = FlatMLP(1, 16, np.float64)
+    network = TanhMLP(hidden_layers=1, width=16).bound(np.float64)
     parameters = np.random.default_rng(2).normal(0, 0.5, network.size).astype(np.float32)
     problem = settings.problem
-    u = pointwise(network.layers(parameters.astype(np.float64)), (problem.x_range, problem.t_range))
+    u = pointwise(
+        network.weights(parameters.astype(np.float64)), (problem.x_range, problem.t_range)
+    )
     return settings, parameters, u
 
 

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from double_pinn.configuration.catalogue import get_problem, names
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.problems import Initial, Left, Periodic, Right, get_problem, problem_names
+from double_pinn.numerics.problems import Initial, Left, Periodic, Right
 
 
 def test_names():
-    assert problem_names() == ("allen_cahn", "convection", "reaction", "wave")
+    assert names("equation") == ("allen_cahn", "convection", "reaction", "wave")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_allen_cahn_has_no_closed_form():
 
 
 def test_an_unknown_equation_names_the_known_ones():
-    with pytest.raises(SettingsError, match=r"equation\.name 'burgers'.*convection"):
+    with pytest.raises(SettingsError, match=r"equation\.name is 'burgers'.*convection"):
         get_problem("burgers")
 
 

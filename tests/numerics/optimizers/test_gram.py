@@ -5,25 +5,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn.configuration.settings import Points, Regularizer
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.configuration.catalogue import get_problem
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import Objective, row_system
 from double_pinn.numerics.optimizers import gram as gram_module
 from double_pinn.numerics.optimizers.gram import RowGram
-from double_pinn.numerics.points import training_points
-from double_pinn.numerics.problems import get_problem
+from double_pinn.numerics.points import TrainingGrid, training_points
+from double_pinn.numerics.regularizers.double import DoublePINN
+from double_pinn.numerics.regularizers.gpinn import GPINN
+from double_pinn.numerics.regularizers.none import NoRegularizer
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 EQUATIONS = ("convection", "reaction", "wave", "allen_cahn")
-WEIGHTS = {"none": 0.0, "gpinn": 0.3, "double": 0.3}
+REGULARIZERS = {
+    "none": NoRegularizer(),
+    "gpinn": GPINN(weight=0.3),
+    "double": DoublePINN(weight=0.3),
+}
 
 
 def build(equation, regularizer, dtype=np.float64, most_rows=None):
     """Return the rows, the parameters (biases not zero) and the objective of a small cell."""
-    problem, network = get_problem(equation), FlatMLP(2, 5, dtype)
-    chosen = Regularizer(regularizer, WEIGHTS[regularizer])
-    system = row_system(problem, training_points(Points(4, 3, 5), problem), dtype, chosen)
+    problem, network = get_problem(equation), TanhMLP(hidden_layers=2, width=5).bound(dtype)
+    chosen, grid = REGULARIZERS[regularizer], TrainingGrid(nx=4, nt=3, edge=5)
+    system = row_system(problem, training_points(grid, problem), network, chosen)
     noise = np.random.default_rng(1).normal(0, 0.3, network.size)
     parameters = network.init(0) + jnp.asarray(noise, dtype)
     return RowGram(network, system, most_rows), parameters, Objective(network, system, chosen)
@@ -53,7 +59,7 @@ def test_rows_that_fill_a_tile_up_are_zero(monkeypatch):
     monkeypatch.setattr(gram_module, "_TILE_COLUMNS", 20)
     gram, parameters, _ = build("wave", "double")
     scale = np.concatenate([tiles.scale.ravel() for tiles in gram._sets])
-    counted = sum(block.count for block in gram.system.blocks)
+    counted = sum(group.count for group in gram.system.groups)
     assert np.count_nonzero(scale) == counted < gram.size
     assert np.all(np.asarray(jax.jit(gram.matrix)(parameters))[scale == 0] == 0)
 

@@ -5,28 +5,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from double_pinn.configuration.settings import Optimizer, Points, Regularizer
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.configuration.catalogue import get_problem
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import Objective, row_system
-from double_pinn.numerics.optimizers import FIRST_ORDER, SECOND_ORDER, make_stepper
-from double_pinn.numerics.optimizers.gauss_newton import first_damping, gauss_newton_step
+from double_pinn.numerics.optimizers.damped_step import first_damping, gauss_newton_step
+from double_pinn.numerics.optimizers.gauss_newton import GaussNewton
 from double_pinn.numerics.optimizers.gram import RowGram
-from double_pinn.numerics.points import training_points
-from double_pinn.numerics.problems import get_problem
+from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.points import TrainingGrid, training_points
+from double_pinn.numerics.regularizers.double import DoublePINN
+from double_pinn.numerics.regularizers.none import NoRegularizer
+from double_pinn.numerics.schedule import FIRST_ORDER, SECOND_ORDER
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def build(equation="reaction", dtype=np.float64, regularizer="double"):
-    problem, network = get_problem(equation), FlatMLP(2, 12, dtype)
-    chosen = Regularizer(regularizer, 5e-4) if regularizer != "none" else Regularizer()
-    system = row_system(problem, training_points(Points(4, 4, 6), problem), dtype, chosen)
+def build(equation="reaction", dtype=np.float64, regularizer=None):
+    problem, network = get_problem(equation), TanhMLP(hidden_layers=2, width=12).bound(dtype)
+    chosen, grid = regularizer or DoublePINN(weight=5e-4), TrainingGrid(nx=4, nt=4, edge=6)
+    system = row_system(problem, training_points(grid, problem), network, chosen)
     return Objective(network, system, chosen), network.init(0)
 
 
 def options(**changes):
     values = {"memory": 5, "warmup_iterations": 0, **changes}
-    return Optimizer("gauss_newton", **values)
+    return GaussNewton(**values)
 
 
 def path(stepper, start, steps):
@@ -77,7 +80,7 @@ def test_a_step_is_that_of_the_textbook(acceleration):
 )
 def test_the_loss_falls_at_every_step(equation, dtype):
     objective, start = build(equation, dtype)
-    states = path(make_stepper(options(), objective), start, 12)
+    states = path(options().stepper(objective), start, 12)
     values = np.asarray([float(objective(start)), *np.asarray(states.value)])
     assert states.parameters.dtype == dtype
     assert np.all(np.isfinite(states.parameters))
@@ -87,8 +90,8 @@ def test_the_loss_falls_at_every_step(equation, dtype):
 
 def test_it_ends_with_a_reason_where_rounding_leaves_no_step():
     """FP32 and more parameters than rows: the loss goes to rounding, then nothing is lower."""
-    objective, start = build(dtype=np.float32, regularizer="none")
-    states = path(make_stepper(options(), objective), start, 80)
+    objective, start = build(dtype=np.float32, regularizer=NoRegularizer())
+    states = path(options().stepper(objective), start, 80)
     assert bool(states.stalled[-1])
     assert np.all(np.isfinite(states.parameters))
     first = int(np.argmax(states.stalled))
@@ -99,8 +102,8 @@ def test_it_ends_with_a_reason_where_rounding_leaves_no_step():
 
 def test_at_the_latest_after_the_warmup_and_lbfgs_until_then():
     objective, start = build()
-    states = path(make_stepper(options(warmup_iterations=7), objective), start, 9)
-    plain = path(make_stepper(Optimizer("lbfgs", memory=5), objective), start, 7)
+    states = path(options(warmup_iterations=7).stepper(objective), start, 9)
+    plain = path(LBFGS(memory=5).stepper(objective), start, 7)
     np.testing.assert_array_equal(states.phase, [FIRST_ORDER] * 6 + [SECOND_ORDER] * 3)
     np.testing.assert_allclose(states.parameters[:7], plain.parameters, rtol=1e-10, atol=1e-12)
 
@@ -108,14 +111,14 @@ def test_at_the_latest_after_the_warmup_and_lbfgs_until_then():
 def test_a_loss_that_is_low_enough_switches_when_the_rule_looks():
     objective, start = build()
     changes = {"warmup_iterations": 500, "switch_loss": 0.9}
-    phases = np.asarray(path(make_stepper(options(**changes), objective), start, 101).phase)
+    phases = np.asarray(path(options(**changes).stepper(objective), start, 101).phase)
     assert np.all(phases[:99] == FIRST_ORDER)
     assert np.all(phases[99:] == SECOND_ORDER)
 
 
 def test_parts_of_the_rows_lower_the_loss_of_all_rows():
     objective, start = build("convection")
-    states = path(make_stepper(options(most_rows=60), objective), start, 30)
+    states = path(options(most_rows=60).stepper(objective), start, 30)
     values = np.asarray(states.value)
     assert np.all(np.diff(values) <= 0)
     assert values[-1] < 0.1 * float(objective(start))
@@ -126,7 +129,7 @@ def test_parts_of_the_rows_lower_the_loss_of_all_rows():
 def test_when_no_part_helps_all_rows_are_taken():
     """After a whole step the parts are not asked again."""
     objective, start = build("convection")
-    stepper = make_stepper(options(most_rows=60), objective)
+    stepper = options(most_rows=60).stepper(objective)
     gram = RowGram(objective.network, objective.system, 60)
     assert gram.parts > 1
     state = stepper.init(start)

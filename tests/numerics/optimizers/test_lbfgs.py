@@ -8,13 +8,15 @@ import numpy as np
 import optax
 import pytest
 
-from double_pinn.configuration.settings import Optimizer, Points, Regularizer
-from double_pinn.numerics.networks.mlp import FlatMLP
+from double_pinn.configuration.catalogue import get_problem
+from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import Objective, row_system
-from double_pinn.numerics.optimizers import make_stepper
-from double_pinn.numerics.optimizers.lbfgs import lbfgs, scale_by_compact_lbfgs
-from double_pinn.numerics.points import training_points
-from double_pinn.numerics.problems import get_problem
+from double_pinn.numerics.optimizers.compact_lbfgs import lbfgs, scale_by_compact_lbfgs
+from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.optimizers.optax_lbfgs import OptaxLBFGS
+from double_pinn.numerics.points import TrainingGrid, training_points
+from double_pinn.numerics.regularizers.double import DoublePINN
+from double_pinn.numerics.regularizers.none import NoRegularizer
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -30,8 +32,8 @@ def both_paths(objective, start, memory, iterations=ITERATIONS):
 
     @jax.jit
     def run(start):
-        def path(name):
-            stepper = make_stepper(Optimizer(name, memory=memory), objective)
+        def path(optimizer):
+            stepper = optimizer.stepper(objective)
 
             def step(state, _):
                 state = stepper.step(state)
@@ -39,7 +41,7 @@ def both_paths(objective, start, memory, iterations=ITERATIONS):
 
             return jax.lax.scan(step, stepper.init(start), length=iterations)[1]
 
-        return path("lbfgs"), path("optax_lbfgs")
+        return path(LBFGS(memory=memory)), path(OptaxLBFGS(memory=memory))
 
     return [[np.asarray(a) for a in path] for path in run(start)]
 
@@ -69,10 +71,10 @@ def agree(ours, theirs, rel):
 def cell(equation, dtype):
     problem = get_problem(equation)
     # Derived rows for one of them: they compile slowly, and an optimiser does not see them.
-    regularizer = Regularizer("double", 5e-4) if equation == "convection" else Regularizer()
-    network = FlatMLP(1, 16, dtype)
-    points = training_points(Points(nx=6, nt=6, edge=10), problem)
-    objective = Objective(network, row_system(problem, points, dtype, regularizer), regularizer)
+    regularizer = DoublePINN(weight=5e-4) if equation == "convection" else NoRegularizer()
+    network = TanhMLP(hidden_layers=1, width=16).bound(dtype)
+    points = training_points(TrainingGrid(nx=6, nt=6, edge=10), problem)
+    objective = Objective(network, row_system(problem, points, network, regularizer), regularizer)
     return objective, network.init(0)
 
 
@@ -186,7 +188,7 @@ def test_a_tiny_loss_is_minimised_like_a_large_one():
 
     def run(scale):
         objective = OnOneCore(lambda p: scale * rosenbrock(p))
-        stepper = make_stepper(Optimizer("lbfgs", memory=10), objective)
+        stepper = LBFGS(memory=10).stepper(objective)
         start = jnp.full(6, -0.5)
         state = jax.jit(lambda s: jax.lax.fori_loop(0, 120, lambda _, s: stepper.step(s), s))(
             stepper.init(start)

@@ -1,0 +1,105 @@
+"""Choices: a file each, found by looking into their folder."""
+
+import importlib
+import sys
+from typing import ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.settings import choose
+from double_pinn.errors import SettingsError
+from double_pinn.numerics.choice import Choice, read_folder
+from double_pinn.numerics.optimizers.gauss_newton import GaussNewton
+from double_pinn.numerics.regularizers.double import DoublePINN
+
+CHOICE = """
+from {home}.base import Kind
+
+
+class {cls}(Kind):
+    name = "{name}"
+    label = "{name}"
+"""
+
+
+class Kind(Choice):
+    """What the choices of a made-up folder are."""
+
+    shared: ClassVar[bool] = True
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """``folder(**files)``: an imported package of made-up choices, a text for each file."""
+    home = "folder_of_choices"
+
+    def build(**files):
+        (tmp_path / home).mkdir()
+        texts = {"__init__": "", "base": f"from {__name__} import Kind\n", **files}
+        for name, text in texts.items():
+            (tmp_path / home / f"{name}.py").write_text(text)
+        return importlib.import_module(home)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+    yield build
+    for name in [n for n in sys.modules if n.partition(".")[0] == home]:
+        del sys.modules[name]
+
+
+def choice(name, cls="One"):
+    return CHOICE.format(home="folder_of_choices", name=name, cls=cls)
+
+
+def test_a_folder_gives_its_choices_by_name(folder):
+    package = folder(late=choice("b"), early=choice("a"), tools="def help(): pass\n")
+    found = read_folder(package, Kind)
+    assert list(found.choices) == ["a", "b"]
+    assert not found.broken
+    assert found.choices["b"].path.name == "late.py"
+    assert issubclass(found.choices["b"].cls, Kind)
+    assert found.get("kind.name", "a") is found.choices["a"]
+
+
+def test_a_choice_made_of_another_is_counted_once(folder):
+    made_of = "from folder_of_choices.one import One\n\n\nclass Two(One):\n    name = 'two'\n"
+    found = read_folder(folder(one=choice("one"), two=made_of), Kind)
+    assert {name: entry.path.name for name, entry in found.choices.items()} == {
+        "one": "one.py",
+        "two": "two.py",
+    }
+
+
+def test_a_file_that_cannot_be_imported_hides_no_other(folder):
+    found = read_folder(folder(bad="import nothing_of_this_name\n", good=choice("good")), Kind)
+    assert list(found.choices) == ["good"]
+    assert list(found.broken) == ["bad.py"]
+    words = r"kind\.name is 'bad': choose one of good; bad\.py cannot be imported: ModuleNotFound"
+    with pytest.raises(SettingsError, match=words):
+        found.get("kind.name", "bad")
+
+
+def test_two_choices_of_one_name_are_refused(folder):
+    package = folder(first=choice("same"), second=choice("same", cls="Other"))
+    with pytest.raises(SettingsError, match=r"second\.py and .*first\.py both define 'same'"):
+        read_folder(package, Kind)
+
+
+def test_a_choice_as_plain_values_is_its_name_and_all_its_options():
+    assert DoublePINN(weight=0.25).named() == {"name": "double", "weight": 0.25}
+    values = GaussNewton(warmup_iterations=7).named()
+    assert values["name"] == "gauss_newton"
+    assert set(values) == {"name", *GaussNewton.model_fields}
+    assert values["warmup_iterations"] == 7
+
+
+@pytest.mark.parametrize("kind", ["network", "regularizer", "optimizer"])
+def test_plain_values_make_the_same_choice_again(kind):
+    for name in catalogue.names(kind):
+        made = catalogue.found(kind, name).cls()
+        assert choose(kind, made.named()) == made
+        assert made.label
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(made, next(iter(type(made).model_fields)), 1)

@@ -1,4 +1,4 @@
-"""What the model of the settings says of itself: JSON schemas, and the tables of config/README.md."""
+"""What the model of the settings says of itself: JSON schemas and tables of config/README.md."""
 
 import json
 import re

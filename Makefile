@@ -21,7 +21,7 @@ SNAKEFILES := Snakefile workflow/rules
 # Commands of the environment come first; jobs find `double-pinn` there too.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES)
-overlay = $(if $(filter laptop,$(1)),,--configfile config/$(1).yaml)
+overlay = --configfile config/$(1).yaml
 
 .PHONY: run smoke paper report restore pack test test-slurm test-slow environment lock clean
 

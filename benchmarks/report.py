@@ -100,9 +100,8 @@ def limit_rows(results: dict, folder: Path) -> list[dict]:
         equation, _, loss = case.rpartition("_")
         settings = settings_from_dict(load_case(folder / f"{case}.npz").settings)
         points = training_points(settings.points, settings.problem)
-        system = row_system(
-            settings.problem, points, settings.network.bound(np.float64), settings.regularizer
-        )
+        network = settings.network.bound(np.float32)  # it is counted, not evaluated
+        system = row_system(settings.problem, points, network, settings.regularizer)
         size = load_case(folder / f"{case}.npz").flat.size
         flops = evaluation_flops(system, settings.network.hidden_layers, settings.network.width)
         rates = result["rates"]

@@ -177,6 +177,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
         "source": "double-pinn evaluate",
         "cell": settings.cell,
         "equation": settings.equation.name,
+        "network": settings.network.name,
         "regularizer": settings.regularizer.name,
         "precision": settings.precision,
         "optimizer": settings.optimizer.name,

@@ -238,6 +238,7 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression)
         attrs={
             "cell": settings.cell,
             "equation": settings.equation.name,
+            "network": settings.network.name,
             "regularizer": settings.regularizer.name,
             "precision": settings.precision,
             "optimizer": settings.optimizer.name,

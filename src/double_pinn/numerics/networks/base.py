@@ -25,7 +25,8 @@ class Network(Choice):
         """Return a fresh module.
 
         It maps inputs of shape (..., 2), x and t rescaled to [-1, 1], to u of shape (...), and is
-        smooth enough for the derivatives of the equation.
+        smooth enough for the derivatives of the equation. Only parameters (``nnx.Param``) are
+        trained and kept in the run's file; all else must be the same for every seed.
 
         Args:
             rngs: random streams; ``params`` is used.

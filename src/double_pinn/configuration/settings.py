@@ -94,6 +94,17 @@ class RunSettings(Section):
         """Return canonical JSON: sorted keys, one line."""
         return json.dumps(self.as_dict(), sort_keys=True)
 
+    def attributes(self) -> dict:
+        """Return what a file made with these settings says of them."""
+        return {
+            "cell": self.cell,
+            **self.chosen,
+            "precision": self.precision,
+            "max_iterations": self.stopping.max_iterations,
+            "n_collocation": self.collocation_count,
+            "settings": self.to_json(),
+        }
+
     def resolved(self) -> dict:
         """Return all that decides the numbers, every coefficient of the equation included."""
         values = self.as_dict()

@@ -53,7 +53,9 @@ def _imported(path: Path, changed: int) -> list[Path]:
     names = [
         (node.module, alias.name)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("double_pinn")
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.startswith("double_pinn")
         for alias in node.names
     ]
     files = []

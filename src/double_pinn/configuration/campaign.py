@@ -66,10 +66,11 @@ class Campaign:
             raise SettingsError(
                 f"configuration: scale is {scale!r}: no row of {table} lists it under `scales`"
             )
-        for section, exceptions in {
+        of_cells: dict[str, Collection[str]] = {
             "iterations": self.configuration.iterations.cells,
             "resources.train": self.configuration.resources.train.cells,
-        }.items():
+        }
+        for section, exceptions in of_cells.items():
             for name in exceptions:
                 if name not in rows:
                     raise SettingsError(

@@ -4,11 +4,15 @@ import importlib
 import sys
 from dataclasses import fields
 from functools import cache
+from typing import TYPE_CHECKING, Literal, overload
 
 from double_pinn.configuration import stand_ins
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.choice import Folder, Found, read_folder
+from double_pinn.numerics.choice import Choice, Folder, Found, read_folder
 from double_pinn.numerics.problems.base import Problem
+
+if TYPE_CHECKING:
+    from double_pinn.numerics.regularizers.base import Regularizer
 
 #: Kind of choice: its folder in ``numerics/``, and the class of its base.
 KINDS = {
@@ -17,6 +21,8 @@ KINDS = {
     "regularizer": ("regularizers", "Regularizer"),
     "optimizer": ("optimizers", "Optimizer"),
 }
+#: The kinds whose choices have options; an equation has coefficients.
+ChoiceKind = Literal["network", "regularizer", "optimizer"]
 
 _without_jax = False
 
@@ -33,12 +39,12 @@ def read_without_jax() -> None:
 
 
 @cache
-def folder_of(kind: str) -> Folder:
+def folder_of(kind: str) -> Folder[Choice] | Folder[Problem]:
     """Return what the folder of a kind holds."""
     name, base = KINDS[kind]
     package = f"double_pinn.numerics.{name}"
 
-    def read() -> Folder:
+    def read() -> Folder[Choice] | Folder[Problem]:
         parent = importlib.import_module(f"{package}.base")
         return read_folder(sys.modules[package], getattr(parent, base))
 
@@ -56,7 +62,17 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(folder_of(kind).choices)
 
 
-def found(kind: str, name: str, key: str | None = None) -> Found:
+@overload
+def found(kind: Literal["equation"], name: str, key: str | None = None) -> Found[Problem]: ...
+@overload
+def found(
+    kind: Literal["regularizer"], name: str, key: str | None = None
+) -> Found["Regularizer"]: ...
+@overload
+def found(kind: ChoiceKind, name: str, key: str | None = None) -> Found[Choice]: ...
+@overload
+def found(kind: str, name: str, key: str | None = None) -> Found[Choice] | Found[Problem]: ...
+def found(kind: str, name: str, key: str | None = None) -> Found[Choice] | Found[Problem]:
     """Return a choice and its file.
 
     Args:
@@ -75,13 +91,12 @@ def label(kind: str, name: str) -> str:
     choice = folder_of(kind).choices.get(name)
     if choice is None:
         return name.replace("_", " ")
-    return choice.cls.title if kind == "equation" else choice.cls.label
+    return choice.cls.title if issubclass(choice.cls, Problem) else choice.cls.label
 
 
 def weight_symbol(name: str) -> str:
     """Return the symbol of a regulariser's weight; empty where there is none to show."""
-    choice = folder_of("regularizer").choices.get(name)
-    return choice.cls.symbol if choice else ""
+    return found("regularizer", name).cls.symbol if name in names("regularizer") else ""
 
 
 def get_problem(name: str, **parameters) -> Problem:

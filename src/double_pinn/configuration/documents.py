@@ -13,7 +13,10 @@ from pydantic.fields import FieldInfo
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.experiments import Row
 from double_pinn.configuration.model import Configuration
+from double_pinn.configuration.settings import DEFAULT_CHOICES
 from double_pinn.errors import UserError
+from double_pinn.numerics.choice import Choice
+from double_pinn.numerics.problems.base import Problem
 
 _DIALECT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 _RANGES = ("x_range", "t_range")
@@ -22,7 +25,7 @@ _RANGES = ("x_range", "t_range")
 def configuration_schema() -> dict:
     """Return the JSON schema of the configuration, options of all choices included."""
     schema = Configuration.model_json_schema()
-    for kind in ("network", "regularizer", "optimizer"):
+    for kind in DEFAULT_CHOICES:
         _close(schema, f"{kind}s", {n: _options(kind, n) for n in catalogue.names(kind)})
     _close(schema, "equations", {n: _coefficients(n) for n in catalogue.names("equation")})
     return {**_DIALECT, **schema}
@@ -39,7 +42,7 @@ def _close(schema: dict, key: str, properties: dict) -> None:
     section |= {"properties": properties, "additionalProperties": False}
 
 
-def _options(kind: str, name: str) -> dict:
+def _options(kind: catalogue.ChoiceKind, name: str) -> dict:
     return catalogue.found(kind, name).cls.model_json_schema()
 
 
@@ -71,7 +74,7 @@ def keys_table() -> str:
 def _keys(model: type[BaseModel], prefix: str = "", reruns: str = "") -> Iterator[tuple]:
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
-        rerun = extra.get("reruns", reruns) if isinstance(extra, dict) else reruns
+        rerun = str(extra.get("reruns", reruns)) if isinstance(extra, dict) else reruns
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel) and not field.description:
             yield from _keys(inner, f"{prefix}{name}.", rerun)
@@ -105,7 +108,7 @@ def options_table() -> str:
         for name in catalogue.names(kind):
             cls, label = catalogue.found(kind, name).cls, catalogue.label(kind, name)
             first = (kind, f"`{name}`", label)
-            for row in _coefficient_rows(cls) if kind == "equation" else _option_rows(cls):
+            for row in _option_rows(cls) if issubclass(cls, Choice) else _coefficient_rows(cls):
                 lines.append(_line(*first, *row))
                 first = ("", "", "")
     return "\n".join(lines)
@@ -115,7 +118,7 @@ def _option_rows(cls: type[BaseModel]) -> list[tuple]:
     return [(f"`{n}`", _shown(f), f.description or "") for n, f in cls.model_fields.items()]
 
 
-def _coefficient_rows(cls: type) -> list[tuple]:
+def _coefficient_rows(cls: type[Problem]) -> list[tuple]:
     said = dict(re.findall(r"^ +(\w+): (.*)$", cls.__doc__ or "", re.MULTILINE))
     said |= {"x_range": "The two ends of the space interval.", "t_range": "First and last instant."}
     return [
@@ -156,9 +159,10 @@ def documents(root: Path) -> dict[Path, str]:
         "columns": columns_table(),
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = pattern.search(text)
+        if not found:
             raise UserError(f"{readme}: has no part <!-- {name} --> ... <!-- /{name} -->")
-        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+        text = f"{text[: found.end(1)]}{table}\n{text[found.start(2) :]}"
     schemas = root / "workflow" / "schemas"
     return {
         readme: text,

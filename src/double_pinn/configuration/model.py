@@ -112,7 +112,7 @@ class Configuration(Section):
     evaluation: Grids
     resources: Annotated[Resources, _reruns("nothing")]
 
-    def choice(self, kind: str, name: str, **options) -> Choice:
+    def choice(self, kind: catalogue.ChoiceKind, name: str, **options) -> Choice:
         """Return a choice with the configured options and those given here."""
         configured = getattr(self, f"{kind}s").get(name, {})
         return catalogue.found(kind, name).cls(**{**configured, **options})
@@ -168,7 +168,7 @@ def _refused(check, *arguments) -> list[str]:
     return []
 
 
-def _check_options(kind: str, name: str, options: Mapping) -> None:
+def _check_options(kind: catalogue.ChoiceKind, name: str, options: Mapping) -> None:
     key = f"{kind}s.{name}"
     if name not in catalogue.names(kind):
         known = ", ".join(catalogue.names(kind))

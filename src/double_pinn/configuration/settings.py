@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, InstanceOf, ValidationError
 
@@ -17,10 +17,22 @@ from double_pinn.numerics.problems.base import Initial, Problem
 from double_pinn.numerics.schedule import Logging, Stopping
 from double_pinn.values import AxisCount, Section
 
+if TYPE_CHECKING:
+    from double_pinn.numerics.networks.base import Network
+    from double_pinn.numerics.optimizers.base import Optimizer
+    from double_pinn.numerics.regularizers.base import Regularizer
+else:
+    # Their modules import JAX, without which settings are read and checked.
+    Network = Regularizer = Optimizer = InstanceOf[Choice]
+
 Precision = Literal["fp32", "fp64"]
 
 #: What is chosen where nothing is said.
-DEFAULT_CHOICES = {"network": "mlp", "regularizer": "none", "optimizer": "lbfgs"}
+DEFAULT_CHOICES: dict[catalogue.ChoiceKind, str] = {
+    "network": "mlp",
+    "regularizer": "none",
+    "optimizer": "lbfgs",
+}
 
 
 class Equation(Section):
@@ -57,10 +69,10 @@ class RunSettings(Section):
     points: TrainingGrid
     stopping: Stopping
     precision: Precision = "fp64"
-    network: InstanceOf[Choice]
-    regularizer: InstanceOf[Choice]
+    network: Network
+    regularizer: Regularizer
     test_points: TestSample = TestSample()
-    optimizer: InstanceOf[Choice]
+    optimizer: Optimizer
     logging: Logging = Logging()
 
     @cached_property
@@ -87,7 +99,7 @@ class RunSettings(Section):
 
     def as_dict(self) -> dict:
         """Return nested plain values; :func:`settings_from_dict` turns them back."""
-        choices = {kind: getattr(self, kind).named() for kind in DEFAULT_CHOICES}
+        choices: dict[str, dict] = {kind: getattr(self, kind).named() for kind in DEFAULT_CHOICES}
         return {**self.model_dump(exclude=set(choices)), **choices}
 
     def to_json(self) -> str:
@@ -152,7 +164,7 @@ def checked(model: type[Section], values: Any, prefix: str = "") -> Any:
         raise SettingsError("\n".join(lines)) from None
 
 
-def choose(kind: str, values: Any, key: str | None = None) -> Choice:
+def choose(kind: catalogue.ChoiceKind, values: Any, key: str | None = None) -> Choice:
     """Return a choice with its options.
 
     Args:
@@ -171,7 +183,7 @@ def choose(kind: str, values: Any, key: str | None = None) -> Choice:
     return checked(catalogue.found(kind, name, f"{key}.name").cls, options, f"{key}.")
 
 
-def check_combination(network: Choice, regularizer: Choice, optimizer: Choice) -> None:
+def check_combination(network: Network, regularizer: Regularizer, optimizer: Optimizer) -> None:
     """Refuse choices that cannot work together.
 
     Raises:
@@ -210,7 +222,7 @@ def settings_from_dict(values: Any) -> RunSettings:
     choices = {kind: choose(kind, values.get(kind, {})) for kind in DEFAULT_CHOICES}
     settings = checked(RunSettings, {**values, **choices})
     _ = settings.problem
-    check_combination(**choices)
+    check_combination(settings.network, settings.regularizer, settings.optimizer)
     return settings
 
 

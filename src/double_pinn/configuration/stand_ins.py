@@ -11,13 +11,14 @@ import importlib.machinery
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import ClassVar
 
 
 class _StandIn(ModuleType):
     """A module, and everything in it."""
 
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name):
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name):
         if name.startswith("__"):

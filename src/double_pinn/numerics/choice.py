@@ -6,10 +6,12 @@ and a line of documentation each. It is found by looking into its folder; there 
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from double_pinn.errors import SettingsError
+from double_pinn.numerics.problems.base import Problem
 from double_pinn.values import Section
 
 
@@ -29,7 +31,10 @@ class Choice(Section):
         return {"name": self.name, **self.model_dump()}
 
 
-class Found(NamedTuple):
+Kind = TypeVar("Kind", bound=Choice | Problem, covariant=True)
+
+
+class Found(NamedTuple, Generic[Kind]):
     """A choice and the file that defines it.
 
     Attributes:
@@ -37,11 +42,11 @@ class Found(NamedTuple):
         path: the file.
     """
 
-    cls: type
+    cls: type[Kind]
     path: Path
 
 
-class Folder(NamedTuple):
+class Folder(NamedTuple, Generic[Kind]):
     """What a folder of choices holds.
 
     Attributes:
@@ -49,10 +54,10 @@ class Folder(NamedTuple):
         broken: the files that cannot be imported, with the reason.
     """
 
-    choices: dict[str, Found]
+    choices: Mapping[str, Found[Kind]]
     broken: dict[str, str]
 
-    def get(self, key: str, name: str) -> Found:
+    def get(self, key: str, name: str) -> Found[Kind]:
         """Return a choice.
 
         Raises:
@@ -64,7 +69,7 @@ class Folder(NamedTuple):
         raise SettingsError(f"{key} is {name!r}: choose one of {', '.join(self.choices)}{broken}")
 
 
-def read_folder(package, kind: type) -> Folder:
+def read_folder(package, kind: type[Kind]) -> Folder[Kind]:
     """Import every file of a folder and collect what it defines.
 
     A file that cannot be imported hides no other choice: it may be half written.
@@ -76,7 +81,7 @@ def read_folder(package, kind: type) -> Folder:
     Raises:
         SettingsError: if two files define choices of the same name.
     """
-    found: dict[str, Found] = {}
+    found: dict[str, Found[Kind]] = {}
     broken: dict[str, str] = {}
     for info in pkgutil.iter_modules(package.__path__):
         path = Path(package.__path__[0]) / f"{info.name}.py"

@@ -58,9 +58,11 @@ class Line:
 
     def _call(self, values: dict, x, t):
         zero = jnp.zeros((), jnp.result_type(x))
-        fields = [
-            Field(lambda index, k=k: values.get((k, index), zero)) for k in range(self._fields)
-        ]
+
+        def field(k):
+            return Field(lambda index: values.get((k, index), zero))
+
+        fields = [field(k) for k in range(self._fields)]
         return jnp.asarray(plain(self._function(fields, x, t)))
 
     def _constant_slopes(self, slots):

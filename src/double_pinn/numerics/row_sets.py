@@ -180,5 +180,5 @@ def _chunk_columns(cores: int = 1) -> float:
     if cores > 1:
         return _OWN_CHUNK_COLUMNS
     # XLA has a thread for each core that this variable (see cli.configure_jax) leaves it.
-    cores = os.environ.get("NPROC") or os.cpu_count() or 1
-    return _CHUNK_COLUMNS * int(cores)
+    threads = os.environ.get("NPROC") or os.cpu_count() or 1
+    return _CHUNK_COLUMNS * int(threads)

@@ -1,5 +1,6 @@
 """The compiled pieces of one run: start, stretches of iterations, losses and errors for the log."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -81,14 +82,14 @@ class Trainer:
             lambda p: tuple(loss_terms(network, system, p) for system in systems),
             *(cores, WHOLE, WHOLE),
         )
-        self.errors = self._errors() if problem.exact else None
+        self.errors = self._errors(problem.exact) if problem.exact else None
         spread = self.stepper.spread
         self.init = compiled(self.stepper.init, cores, WHOLE, spread)
         self.advance = compiled(
             *(self._advance, cores, (spread, WHOLE), (spread, WHOLE, WHOLE)), donate_argnums=0
         )
 
-    def _errors(self):
+    def _errors(self, exact: Callable):
         """Return a function of the parameters: rMAE and rRMSE on a 101 × 101 grid.
 
         For the log alone: training never sees the closed form.
@@ -97,7 +98,7 @@ class Trainer:
         box = (problem.x_range, problem.t_range)
         axes = (np.linspace(*ends, _ERROR_GRID) for ends in box)
         x, t = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
-        u = np.asarray(problem.exact(x, t), np.float64)
+        u = np.asarray(exact(x, t), np.float64)
         x, t, plan = x.astype(dtype), t.astype(dtype), make_plan([partial(VALUE)])
 
         def errors(parameters):

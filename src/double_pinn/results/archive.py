@@ -118,8 +118,8 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
         DataError: there is nothing to pack; the archive holds another file for one of the runs, or
             runs of the same cell with other settings; a file cannot be read or written.
     """
-    folders = sorted(path for path in (results / "runs").glob("*") if path.is_dir())
-    folders = _chosen({path.name: path for path in folders}, cells, results)
+    there = sorted(path for path in (results / "runs").glob("*") if path.is_dir())
+    folders = _chosen({path.name: path for path in there}, cells, results)
     asked = _asked(results)
     found: list[ArchivedRun] = []
     settings: dict[str, RunSettings] = {}
@@ -157,9 +157,9 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
     kept = {file: run for file, run in held.items() if file not in stale}
     runs = _sorted([*{**kept, **new}.values()])
     files.write_all({**_read(copies), archive / MANIFEST: _manifest(runs)})
-    for file, error in stale.items():
+    for file, reason in stale.items():
         (archive / file).unlink(missing_ok=True)
-        notes.append(f"Removed from the archive: {error}")
+        notes.append(f"Removed from the archive: {reason}")
     missing = sorted(asked.keys() - {run.cell for run in runs})
     return Report(runs, missing, notes, archive)
 

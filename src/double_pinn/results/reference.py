@@ -16,6 +16,7 @@ Everything is computed in double precision, whatever the precision of the networ
 
 import json
 import math
+from typing import ClassVar, Protocol
 
 import jax
 import numpy as np
@@ -149,8 +150,27 @@ def _converged(problem, x, t, modes, step, tolerance):
     )
 
 
+class Spectral(Protocol):
+    """What the spectral solver asks of an equation."""
+
+    name: ClassVar[str]
+
+    @property
+    def x_range(self) -> tuple[float, float]:
+        """The two ends of the period."""
+
+    def initial(self, x):
+        """Return u(x, t0)."""
+
+    def linear_symbol(self, k):
+        """Return the Fourier symbol of L at wavenumbers."""
+
+    def nonlinear(self, u):
+        """Return N(u), pointwise."""
+
+
 def fourier_solution(
-    problem: Problem, x: np.ndarray, t: np.ndarray, modes: int, substeps: int
+    problem: Spectral, x: np.ndarray, t: np.ndarray, modes: int, substeps: int
 ) -> np.ndarray:
     """Solve u_t = L u + N(u), periodic in x, with fixed numbers of modes and steps.
 

@@ -62,12 +62,13 @@ def _files(folder: Path):
 
 def _key(path: Path) -> tuple[int, int] | None:
     match = _NAME.fullmatch(path.name)
-    return match and (int(match[1]), int(match[2] or 0))
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 def _complete(folder: Path) -> list[Path]:
     """Return the checkpoints that were renamed into place, newest first."""
-    return sorted((p for p in folder.glob("[0-9]*") if _key(p)), key=_key, reverse=True)
+    keyed = [(key, path) for path in folder.glob("[0-9]*") if (key := _key(path))]
+    return [path for _, path in sorted(keyed, key=lambda pair: pair[0], reverse=True)]
 
 
 def _checksum(content: dict) -> str:
@@ -81,7 +82,7 @@ def _watched():
     Where memory is too short for another thread, Orbax waits for it for ever; a job that ends can
     be started again. The watch is a thread itself, so that a lack of memory shows here first.
     """
-    faulthandler.dump_traceback_later(_STUCK_SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(_STUCK_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         yield
     finally:

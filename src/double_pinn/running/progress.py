@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from double_pinn.errors import DataError
 
@@ -53,7 +54,7 @@ class Progress:
         """
         self.label, self.total, self.interval = label, total, interval
         self._in_place = sys.stderr.isatty() and log is None
-        self._log = None
+        self._log: TextIO | None = None
         if log is not None:
             try:
                 Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -82,14 +83,14 @@ class Progress:
         line = f"{self.label}  {message}"
         print(line, file=sys.stderr, flush=True)
         if self._log is not None:
-            self._to_log(line)
+            self._to_log(self._log, line)
 
-    def _to_log(self, line: str):
+    def _to_log(self, log: TextIO, line: str):
         try:
-            print(line, file=self._log, flush=True)
+            print(line, file=log, flush=True)
         except OSError as error:
             # The training is worth more than its log.
-            log, self._log = self._log, None
+            self._log = None
             with contextlib.suppress(OSError):
                 log.close()
             self._line(f"{log.name}: the log cannot be written any more: {error.strerror}")
@@ -134,8 +135,8 @@ class Progress:
         """
         (t0, i0), (t1, i1) = self._marks[0], self._marks[-1]
         rate = (i1 - i0) / (t1 - t0) if i1 > i0 and t1 > t0 else 0.0
-        left = f"left {_clock((self.total - iteration) / rate) if rate else '--:--'}"
-        pace, left = ([], []) if ended else ([_pace(rate)], [left])
+        clock = _clock((self.total - iteration) / rate) if rate else "--:--"
+        pace, left = ([], []) if ended else ([_pace(rate)], [f"left {clock}"])
         done, percent = iteration / self.total, f"{100 * iteration / self.total:3.0f} %"
         losses = {"loss": loss} | ({} if test_loss is None else {"test": test_loss})
 
@@ -155,7 +156,7 @@ class Progress:
     def close(self):
         """Finish the bar's line and close the log."""
         self._show_pending()
-        if self._bar:
+        if self._bar and self._shown is not None:
             bar = self._text(*self._shown, columns=_columns() - 1, ended=True)
             print(f"\r{bar}\033[K", file=sys.stderr)
             self._bar = ""

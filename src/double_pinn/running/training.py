@@ -225,7 +225,7 @@ def _stop_reason(trainer, settings, now: Progression, loss: float) -> str | None
 def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression) -> xr.Dataset:
     columns = {k: np.asarray(v) for k, v in now.history.columns.items()}
     iteration = columns.pop("iteration")
-    data = {
+    data: dict[str, tuple[str | tuple[str, ...], np.ndarray]] = {
         name: (("iteration", "term") if values.ndim == 2 else ("iteration",), values)
         for name, values in columns.items()
     }

@@ -52,7 +52,7 @@ def nested_channels(
             highest[t_order] = max(x_order, highest.get(t_order, 0))
 
     def at_point(x, t):
-        derivatives = {}
+        derivatives: dict[Index, Scalar] = {}
         for t_order, x_order in highest.items():
             orders = nested_derivative(_orders_in_x(value, x_order), (0, t_order))(x, t)
             derivatives |= {(k, t_order): derivative for k, derivative in enumerate(orders)}

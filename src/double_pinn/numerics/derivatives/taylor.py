@@ -50,7 +50,7 @@ def tanh_channels(
     Returns:
         One array a channel, of the shape of the first.
     """
-    y = jnp.tanh(z[0])
+    y = jnp.tanh(z[0])  # type: ignore[arg-type]  # the value's own channel is never zero
     slopes = [None, *_tanh_derivatives(y, max(plan.order, 1))]
     of = {
         channel[0][0]: value
@@ -62,8 +62,8 @@ def tanh_channels(
         by_slope: dict[int, list] = {1: [value]} if value is not None else {}
         for index, coefficient in channel:
             for factors, count in set_partitions(index):
-                values = [of[factor] for factor in factors]
-                if any(v is None for v in values):
+                values = [v for factor in factors if (v := of[factor]) is not None]
+                if len(values) < len(factors):
                     continue
                 weight = coefficient * count
                 term = prod(values[1:], start=values[0])

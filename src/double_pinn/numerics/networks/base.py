@@ -104,8 +104,8 @@ class FlatNetwork:
         """What a module is beside its parameters."""
         # Kept: it must be of arrays, also where the first to ask is being traced.
         with jax.ensure_compile_time_eval():
-            graph, _, rest = nnx.split(self._module(0, self.dtype), nnx.Param, ...)
-        return graph, rest
+            graph, _, *rest = nnx.split(self._module(0, self.dtype), nnx.Param, ...)
+        return graph, rest[0]
 
     def module(self, flat) -> Any:
         """Return the Flax module that holds the parameters."""

@@ -73,7 +73,9 @@ class FlatMLP(FlatNetwork):
     See :mod:`double_pinn.numerics.derivatives`.
     """
 
-    network_channels = staticmethod(network_channels)
+    network: TanhMLP
+
+    network_channels = staticmethod(network_channels)  # type: ignore[assignment]  # without self
     tapped_channels = staticmethod(tapped_channels)
 
     def weights(self, flat) -> list:

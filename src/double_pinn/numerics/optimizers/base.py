@@ -118,4 +118,4 @@ def optax_stepper(transformation, objective, spread=WHOLE) -> Stepper:
         )
 
     # All but the transformation's own state is on every core.
-    return Stepper(init, step, StepState(*[WHOLE] * 6, inner=spread))
+    return Stepper(init, step, StepState(*[WHOLE] * 7)._replace(inner=spread))

@@ -43,7 +43,7 @@ class ScaleByCompactLBFGSState(NamedTuple):
         skipped: pairs refused by the curvature guard, int32 scalar.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     params: jax.Array
     updates: jax.Array
     pairs: jax.Array
@@ -56,8 +56,8 @@ class ScaleByCompactLBFGSState(NamedTuple):
 
 
 # How the state is spread over several cores.
-SPREAD = ScaleByCompactLBFGSState(*[WHOLE] * len(ScaleByCompactLBFGSState._fields))._replace(
-    pairs=SHARES
+SPREAD = ScaleByCompactLBFGSState._make(
+    SHARES if field == "pairs" else WHOLE for field in ScaleByCompactLBFGSState._fields
 )
 
 

@@ -53,7 +53,7 @@ class _Point(NamedTuple):
 
 
 class _Search(NamedTuple):
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     bracketed: jax.Array
     done: jax.Array
     failed: jax.Array

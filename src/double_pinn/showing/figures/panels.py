@@ -114,7 +114,7 @@ def error_field(page: Figure, ax: Axes, cell: xr.Dataset, time_ticks: int = 5) -
         The two relative errors as text, `rMAE ...` and `rRMSE ...`.
     """
     drawn = shown(cell)
-    error = np.abs(drawn["u"] - cell["u_reference"])
+    error = abs(drawn["u"] - cell["u_reference"])
     scale = style.error_scale(error)
     field(ax, error, scale, time_ticks=time_ticks)
     colorbar(page, scale, "", ax=ax)
@@ -182,7 +182,7 @@ def residual_window(cell: xr.Dataset, rows: int = 3, columns: int = 5) -> tuple[
     rows, columns = min(rows, len(t) - 1), min(columns, len(x) - 1)
     step, margin = x[1] - x[0], 0.3
     time = slice(t[0] - margin * (t[1] - t[0]), t[0] + (rows + margin) * (t[1] - t[0]))
-    magnitude = np.abs(shown(cell)["residual"].sel(t_residual=time)).mean("t_residual")
+    magnitude = abs(shown(cell)["residual"].sel(t_residual=time)).mean("t_residual")
     windows = [
         slice(left - margin * step, left + (columns + margin) * step)
         for left in x[: len(x) - columns]
@@ -193,7 +193,7 @@ def residual_window(cell: xr.Dataset, rows: int = 3, columns: int = 5) -> tuple[
 
 def residual_slice(ax: Axes, cell: xr.Dataset, time: float) -> None:
     """Draw |F(u)| against x at one time; grey lines mark the collocation points."""
-    residual = np.abs(shown(cell)["residual"]).sel(t_residual=time, method="nearest")
+    residual = abs(shown(cell)["residual"]).sel(t_residual=time, method="nearest")
     x = residual["x_residual"].values
     values = np.asarray(residual, dtype=float)
     for node in cell["x_collocation"].values:
@@ -275,7 +275,7 @@ def loss_lines() -> list[Line2D]:
     ]
 
 
-def share_limits(axes: Sequence[Axes], which: str = "y") -> None:
+def share_limits(axes: Sequence[Axes] | np.ndarray, which: str = "y") -> None:
     """Give panels the widest of their limits on the axes in `which` ("x", "y" or "xy").
 
     `Axes.sharey` would impose the limits of the first on the rest, and cut their curves off. A
@@ -310,7 +310,8 @@ def colorbar(figure: Figure, scale: Scale, label: str, **where) -> None:
         ScalarMappable(scale.norm, scale.cmap), label=label, extend=scale.extend, **where
     )
     bar.outline.set_linewidth(0.5)
-    if 0 < scale.norm.vmax < 0.01 and not isinstance(scale.norm, mpl.colors.LogNorm):
+    top = scale.norm.vmax or 0.0
+    if 0 < top < 0.01 and not isinstance(scale.norm, mpl.colors.LogNorm):
         # A common factor above the bar would push it aside.
         bar.formatter = FuncFormatter(lambda value, _: wording.compact(value))
 

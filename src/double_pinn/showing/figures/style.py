@@ -14,6 +14,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from double_pinn import files
 from double_pinn.errors import DataError, UserError
@@ -77,9 +78,8 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def canvas(height: float) -> Figure:
     """An empty figure, `WIDTH` by `height` inches, whose panels arrange themselves."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
-    return figure
+    layout = ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
+    return Figure(figsize=(WIDTH, height), layout=layout)
 
 
 def letters() -> Iterator[str]:
@@ -103,7 +103,9 @@ def footnote(figure: Figure, lines: Sequence[str]) -> None:
     width, panels = figure.get_size_inches()
     total = panels + height
     figure.set_size_inches(width, total)
-    figure.get_layout_engine().set(rect=(0, height / total, 1, panels / total))
+    layout = figure.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine), "a figure is made by canvas"
+    layout.set(rect=(0, height / total, 1, panels / total))
     figure.text(
         0.01,
         0.5 * FOOTNOTE_SIZE / 72 / total,
@@ -122,6 +124,9 @@ def budgets(named: Iterable[tuple[str, xr.Dataset]]) -> list[str]:
 
 # Scales -------------------------------------------------------------------------------------
 
+#: Values on a grid, with or without its coordinates.
+Values = np.ndarray | xr.DataArray
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -132,7 +137,7 @@ class Scale:
     extend: str = "neither"
 
 
-def field_scale(reference: np.ndarray, *fields: np.ndarray) -> Scale:
+def field_scale(reference: Values, *fields: Values) -> Scale:
     """Colours of u(x, t), the same for every panel that it is used in.
 
     White is zero. The limits are those of the reference, so a wrong field never dims the right
@@ -154,7 +159,7 @@ def field_scale(reference: np.ndarray, *fields: np.ndarray) -> Scale:
     return Scale(_with_missing(cmap), Normalize(low, high), _extend(below, above))
 
 
-def residual_scale(*residuals: np.ndarray, decades: int = 6) -> Scale:
+def residual_scale(*residuals: Values, decades: int = 6) -> Scale:
     """Logarithmic colours of |F(u)| in whole decades, shared by all the residuals given.
 
     Small is light: on the dark half of a map, a residual that is small everywhere shows nothing.
@@ -172,16 +177,16 @@ def residual_scale(*residuals: np.ndarray, decades: int = 6) -> Scale:
     return Scale(cmap, LogNorm(10.0**bottom, 10.0**top), _extend(below, False))
 
 
-def error_scale(error: np.ndarray) -> Scale:
+def error_scale(error: Values) -> Scale:
     """Linear colours of |u - reference| from zero to the largest error."""
     values = _finite(error)
     high = float(values.max()) if values.size else 0.0
     return Scale(_with_missing(mpl.colormaps["rocket_r"]), Normalize(0, high or 1.0))
 
 
-def _finite(values) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
-    return values[np.isfinite(values)]
+def _finite(values: Values) -> np.ndarray:
+    array = np.asarray(values, dtype=float)
+    return array[np.isfinite(array)]
 
 
 def _with_missing(cmap: Colormap) -> Colormap:
@@ -211,8 +216,8 @@ def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
         UserError: a suffix is neither .pdf nor .png (nothing is written then), or the file cannot
             be written.
     """
-    paths = [Path(path) for path in paths]
-    for path in paths:
+    targets = [Path(path) for path in paths]
+    for path in targets:
         if path.suffix not in (".pdf", ".png"):
             raise UserError(f"{path}: a figure is written as .pdf or .png; change the suffix")
     with mpl.rc_context(_RC):
@@ -220,7 +225,7 @@ def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-    for path in paths:
+    for path in targets:
         # Dates would make every file differ from its twin.
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
         with files.replacing(path) as temporary, mpl.rc_context(_RC):

@@ -50,12 +50,12 @@ def write(
         DataError: a file is missing, truncated, or does not hold what it should; an output cannot
             be written.
     """
-    outputs = [Path(path) for path in outputs]
-    for path in outputs:
+    paths = [Path(path) for path in outputs]
+    for path in paths:
         if path.suffix not in _FORMATS:
             raise UserError(f"{path}: a table is written as {', '.join(_FORMATS)}")
     rows = table1(cells, published)
-    files.write_all({path: _FORMATS[path.suffix](rows) for path in outputs})
+    files.write_all({path: _FORMATS[path.suffix](rows) for path in paths})
 
 
 def to_csv(rows: Sequence[Row]) -> str:

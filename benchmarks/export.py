@@ -1,4 +1,4 @@
-"""Writes the cases: this project's points and starting parameters, for all peers."""
+"""Export of the cases: this project's points and starting parameters, for all peers."""
 
 import sys
 from pathlib import Path

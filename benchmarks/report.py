@@ -1,4 +1,4 @@
-"""Turns what was measured into CSV files, tables for docs/speed.md, and a plot."""
+"""What was measured, as CSV files, tables for docs/speed.md, and a plot."""
 
 import csv
 import statistics

@@ -25,7 +25,7 @@ class Arrangement(NamedTuple):
 
     @property
     def title(self) -> str:
-        """In words."""
+        """The arrangement in words."""
         processes = f"{self.processes} process{'es' * (self.processes > 1)}"
         cores = f"{self.cores} core{'s' * (self.cores > 1)}"
         seeds = "one seed" if self.seeds == 1 else f"{self.seeds} seeds side by side"

@@ -23,7 +23,7 @@ from benchmarks.peers import load_peer
 
 
 class Turns:
-    """Takes turns of a given length, with as few calls of ``advance`` as the pace allows."""
+    """Turns of a given length, with as few calls of ``advance`` as the pace allows."""
 
     def __init__(self, peer):
         self._peer, self._pace = peer, 0.0

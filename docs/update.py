@@ -1,4 +1,4 @@
-"""Fill the marked parts of README.md and docs/*.md from files that workflow and benchmarks write.
+"""The marked parts of README.md and docs/*.md, from files that workflow and benchmarks write.
 
     python docs/update.py [--results results]
 

@@ -6,7 +6,7 @@ import jax
 
 
 class Evaluations:
-    """Times value and gradient inside one compiled loop."""
+    """A clock for value and gradient inside one compiled loop."""
 
     def __init__(self, value_and_grad, compiled=jax.jit):
         """Take what to evaluate, ``parameters -> (value, gradient)``, and how to compile it."""

@@ -28,7 +28,7 @@ class Peer:
         (init, step, spread), cores = trainer.stepper, trainer.cores
         starts = [trainer.network.init(seed) for seed in range(seeds)]
         self._evaluate = compiled(trainer.objective, cores, WHOLE, WHOLE)
-        # One seed has no axis of seeds: `vmap` would slow its products down.
+        # One seed has no axis of seeds: ``vmap`` would slow its products down.
         start = starts[0] if alone else jnp.stack(starts)
         if not alone:
             init, step = jax.vmap(init), jax.vmap(step)

@@ -1,4 +1,4 @@
-"""Times ``torch.optim.LBFGS`` without the evaluation that every call of ``step`` repeats."""
+"""A clock for ``torch.optim.LBFGS``, without the evaluation that every ``step`` repeats."""
 
 import time
 
@@ -6,7 +6,7 @@ from benchmarks.peers import Stretch
 
 
 class LBFGSClock:
-    """Runs calls of ``step`` and counts.
+    """A clock that runs calls of ``step`` and counts.
 
     A call of ``step`` evaluates once more where the last call ended. Users make calls of hundreds
     of iterations; here a call may hold few, so the repetition is not charged.

@@ -24,7 +24,7 @@ def code_digest(files: Iterable[Path]) -> str:
     files decide their order and nothing else.
 
     Args:
-        files: Python source files, in any order.
+        files: source files, in any order.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(files):

@@ -9,16 +9,16 @@ class UserError(Exception):
 
 
 class SettingsError(UserError):
-    """A setting is unknown, missing or out of range."""
+    """A setting that is unknown, missing or out of range."""
 
 
 class DataError(UserError):
-    """A file is missing, truncated, or does not hold what it should."""
+    """A file that is missing, truncated, or does not hold what it should."""
 
 
 class DeviceError(UserError):
-    """The requested device is not there."""
+    """A requested device that is not there."""
 
 
 class TrainingInterruptedError(Exception):
-    """Training was stopped by a signal after its state was saved."""
+    """Training that a signal stopped, after its state was saved."""

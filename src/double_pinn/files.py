@@ -32,7 +32,7 @@ def replacing(
         The temporary name, in the same folder, with the same suffix. No file is there yet.
 
     Raises:
-        DataError: the file cannot be written (no space, no permission); an old one is unchanged.
+        DataError: if the file cannot be written (no space, no permission); an old one stays.
     """
     path = Path(path)
     with _staging([path]) as staged, naming(path, "written", failures):
@@ -48,7 +48,7 @@ def write_all(contents: Mapping[Path, str | bytes]) -> None:
             are created.
 
     Raises:
-        DataError: one of them cannot be written; old ones are unchanged.
+        DataError: if one of them cannot be written; old ones are unchanged.
     """
     with _staging(contents) as staged:
         for path, content in contents.items():
@@ -59,14 +59,14 @@ def write_all(contents: Mapping[Path, str | bytes]) -> None:
 def write_through(path: Path, content: str | bytes) -> None:
     """Write a file by the name given, and force it to disk.
 
-    For a file inside a folder that is renamed as a whole; others are written by `write_all`.
+    For a file inside a folder that is renamed as a whole; others are written by :func:`write_all`.
 
     Args:
         path: where, in a folder that exists.
         content: text (as UTF-8) or bytes.
 
     Raises:
-        OSError: it cannot be written; a part of it may be there.
+        OSError: if it cannot be written; a part of it may be there.
     """
     with open(path, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -78,7 +78,7 @@ def sync(path: Path) -> None:
     """Force a file, or the names in a folder, to disk.
 
     Raises:
-        OSError: it is not there, or the disk fails.
+        OSError: if it is not there, or the disk fails.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -88,10 +88,10 @@ def sync(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """The BLAKE2b checksum of a file, that of ``b2sum``.
+    """Return the BLAKE2b checksum of a file, that of ``b2sum``.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: if the file cannot be read.
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
@@ -143,6 +143,6 @@ def _staging(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
 
 
 def _beside(path: Path) -> Path:
-    """A hidden name in the same folder that no other writer has, with the same suffix."""
+    """Return a hidden name in the same folder, with the same suffix, that no other writer has."""
     own = f"{os.getpid()}-{secrets.token_hex(4)}"
     return path.with_name(f".{path.stem}.{own}.tmp{path.suffix}")

@@ -18,7 +18,7 @@ from double_pinn.errors import SettingsError
 def typed(value: Any) -> Any:
     """Return a value of the command line with its numbers, truth values and nulls as such.
 
-    Inside lists and mappings, `--config` leaves them as text: 'seeds=[0,1]' would be ["0", "1"].
+    Inside lists and mappings, ``--config`` leaves them as text: 'seeds=[0,1]' would be ["0", "1"].
     """
     if isinstance(value, dict):
         return {key: typed(inner) for key, inner in value.items()}

@@ -115,8 +115,8 @@ def pack(results: Path, archive: Path, cells: Sequence[str] = (), *, force: bool
         What the archive holds now, what was left out, and which cells of the scale it lacks.
 
     Raises:
-        DataError: there is nothing to pack; the archive holds another file for one of the runs, or
-            runs of the same cell with other settings; a file cannot be read or written.
+        DataError: if there is nothing to pack; the archive holds another file for one of the runs,
+            or runs of the same cell with other settings; a file cannot be read or written.
     """
     there = sorted(path for path in (results / "runs").glob("*") if path.is_dir())
     folders = _chosen({path.name: path for path in there}, cells, results)
@@ -185,7 +185,7 @@ def restore(
         What was restored, what was not, and which cells of the scale have no run.
 
     Raises:
-        DataError: a file of the archive is missing or damaged; the results have no settings, or
+        DataError: if a file of the archive is missing or damaged; the results have no settings, or
             another file for one of the runs; nothing fits; a file cannot be read or written.
     """
     held = _read_manifest(archive)
@@ -228,7 +228,7 @@ def restore(
 
 
 def _about_code(read: Mapping[str, list[xr.Dataset]], codes: Mapping[str, str]) -> list[str]:
-    """Which cells were not trained by the code of today, and which may not have been."""
+    """Tell which cells were not trained by the code of today, and which may not have been."""
     untold, other, commits = [], [], set()
     for cell, runs in read.items():
         if any("code" not in run.attrs for run in runs):
@@ -249,7 +249,7 @@ def _about_code(read: Mapping[str, list[xr.Dataset]], codes: Mapping[str, str]) 
 
 
 def _describe(path: Path) -> ArchivedRun:
-    """A finished run, from its file."""
+    """Return a finished run, from its file."""
     ds = netcdf.read_dataset(path, require=("parameters", "wall_time"))
     needed = ("cell", *RUN_ATTRIBUTES, "commit")
     if missing := [name for name in needed if not str(ds.attrs.get(name, ""))]:
@@ -289,13 +289,13 @@ def _checksum(path: Path) -> str:
 
 
 def _asked(results: Path) -> dict[str, RunSettings]:
-    """The settings that the configuration asks for each cell of the scale."""
+    """Return the settings that the configuration asks for each cell of the scale."""
     paths = sorted((results / "settings" / "train").glob("*.json"))
     return {path.stem: load_settings(path) for path in paths}
 
 
 def _chosen(known: dict[str, object], cells: Sequence[str], where: Path) -> dict:
-    """The named cells, or all of them."""
+    """Return the named cells, or all of them."""
     if unknown := [cell for cell in cells if cell not in known]:
         raise DataError(
             f"{where}: no runs of {', '.join(unknown)}; there are: {', '.join(known) or 'none'}"
@@ -312,7 +312,7 @@ def _short(commit: str) -> str:
 
 
 def _read_manifest(archive: Path) -> dict[str, ArchivedRun]:
-    """The runs of an archive, by file."""
+    """Return the runs of an archive, by file."""
     path = archive / MANIFEST
     if not path.is_file():
         raise DataError(f"{path}: no such file, so {archive} is no archive")
@@ -336,7 +336,7 @@ def _manifest(runs: Iterable[ArchivedRun]) -> str:
 def _refuse_conflicts(
     copies: Iterable[tuple[Path, Path]], conflicts: list[str], force: bool
 ) -> None:
-    """Nothing is overwritten by something else, unless asked for."""
+    """Refuse to overwrite a run by another, unless asked for."""
     differing = [
         f"{target}: differs from {source}"
         for source, target in copies
@@ -351,7 +351,7 @@ def _refuse_conflicts(
 
 
 def _read(copies: Iterable[tuple[Path, Path]]) -> dict[Path, bytes]:
-    """What is to be written where; written anew, a copy has the date of now."""
+    """Return what is to be written where; written anew, a copy has the date of now."""
     contents = {}
     for source, target in copies:
         with files.naming(source, "read"):

@@ -24,35 +24,35 @@ from double_pinn.results.runs import (
 
 
 def rmae(u_hat: np.ndarray, u: np.ndarray) -> float:
-    """Relative mean absolute error Σ|û - u| / Σ|u| (paper, Table 1).
+    """Return the relative mean absolute error Σ|û - u| / Σ|u| (paper, Table 1).
 
     Args:
         u_hat: prediction û, any shape.
         u: reference, the same shape.
 
     Raises:
-        ValueError: the shapes differ, a value is not finite, or the reference is zero everywhere.
+        ValueError: if shapes differ, a value is not finite, or the reference is zero everywhere.
     """
     u_hat, u = _checked(u_hat, u)
     return float(np.abs(u_hat - u).sum() / np.abs(u).sum())
 
 
 def rrmse(u_hat: np.ndarray, u: np.ndarray) -> float:
-    """Relative root mean square error √(Σ(û - u)² / Σu²) (paper, Table 1).
+    """Return the relative root mean square error √(Σ(û - u)² / Σu²) (paper, Table 1).
 
     Args:
         u_hat: prediction û, any shape.
         u: reference, the same shape.
 
     Raises:
-        ValueError: the shapes differ, a value is not finite, or the reference is zero everywhere.
+        ValueError: if shapes differ, a value is not finite, or the reference is zero everywhere.
     """
     u_hat, u = _checked(u_hat, u)
     return float(np.linalg.norm(u_hat - u) / np.linalg.norm(u))
 
 
 def refine(axis: np.ndarray, points: int) -> np.ndarray:
-    """Equidistant nodes, at least `points` of them, that include every node of an axis.
+    """Return equidistant nodes, at least ``points``, that include every node of an axis.
 
     The residual of a failed network is small exactly at the collocation points (paper, Figs. 1
     and 3); a grid that misses them would not show it.
@@ -84,21 +84,20 @@ def evaluate(
         run_paths: training runs of this cell, one for each seed, in any order.
 
     Returns:
-        The content of ``evaluation/{cell}.nc``, sorted by `seed`:
+        The content of ``evaluation/{cell}.nc``, sorted by ``seed``:
 
-        - `u(seed, x, t)` and `u_reference(x, t)`, double precision, with `reference_error`;
-        - `residual(seed, x_residual, t_residual)`, single precision, on a grid that contains the
-          collocation points `x_collocation`, `t_collocation`;
-        - `rmae(seed)`, `rrmse(seed)`;
-        - the histories over `iteration`. Seeds stop at different iterations: the axis has those
+        - ``u(seed, x, t)`` and ``u_reference(x, t)``, double precision, with ``reference_error``;
+        - ``residual(seed, x_residual, t_residual)``, single precision, on a grid that contains the
+          collocation points ``x_collocation``, ``t_collocation``;
+        - ``rmae(seed)``, ``rrmse(seed)``;
+        - the histories over ``iteration``. Seeds stop at different iterations: the axis has those
           of all seeds, and a seed has NaN where it logged nothing;
-        - `iterations_run`, `stop_reason`, `total_wall_time` (s) and the last entries of the losses,
-          `final_objective`, `final_train_loss`, `final_test_loss`, of each seed.
+        - ``iterations_run``, ``stop_reason``, ``total_wall_time`` (s) and the last entries of the
+          losses, ``final_objective``, ``final_train_loss``, ``final_test_loss``, of each seed.
 
     Raises:
-        DataError: a file is missing or damaged; a run was made with other settings or its
-            seed comes twice; the reference is of another equation or
-            grid.
+        DataError: if a file is missing or damaged; a run was made with other settings or its seed
+            comes twice; the reference is of another equation or grid.
     """
     asked, grids = settings.run, settings.evaluation
     problem = asked.problem
@@ -154,7 +153,7 @@ def evaluate(
 
 
 def _checked(u_hat: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both fields in double precision, if they can be compared."""
+    """Return both fields in double precision, if they can be compared."""
     u_hat, u = np.asarray(u_hat, np.float64), np.asarray(u, np.float64)
     if u_hat.shape != u.shape:
         raise ValueError(f"the prediction has shape {u_hat.shape}, the reference {u.shape}")
@@ -167,7 +166,7 @@ def _checked(u_hat: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Dataset]) -> dict:
-    """What the cell is and where its numbers come from."""
+    """Return what the cell is and where its numbers come from."""
 
     def of_runs(name):
         return ", ".join(sorted({str(run.attrs.get(name, "unknown")) for run in runs}))
@@ -183,7 +182,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
 
 
 def _read_reference(problem: Problem, grid: Grid, path: str | PathLike[str]) -> xr.Dataset:
-    """The reference, if it belongs to the cell's equation and evaluation grid."""
+    """Return the reference, if it belongs to the cell's equation and evaluation grid."""
     reference = read_dataset(path, require=("u", "x", "t", "reference_error"))
     again = "run the rule that writes the reference again"
     solved = {

@@ -93,19 +93,19 @@ def write_dataset(
     created.
 
     Args:
-        ds: the data; it is not modified. Long names and units come from `VARIABLES` unless a
-            variable brings its own. A `history` attribute is kept and a line is added to it.
+        ds: the data; it is not modified. Long names and units come from ``VARIABLES`` unless a
+            variable brings its own. A ``history`` attribute is kept and a line is added to it.
         path: where the file goes; an existing file is replaced.
-        title: one line that says what the file holds; `ds.attrs["title"]` by default.
-        source: how the data came about (the method); `ds.attrs["source"]` by default.
+        title: one line that says what the file holds; ``ds.attrs["title"]`` by default.
+        source: how the data came about (the method); ``ds.attrs["source"]`` by default.
         attributes: further global attributes: text, numbers, or flat sequences of one of them.
             Structures such as settings go in as JSON text.
 
     Raises:
-        ValueError: there is no title or no source, or a variable is neither in `VARIABLES` nor has
-            a `long_name` (and `units`, if it is not text).
-        TypeError: an attribute is not of a plain type.
-        DataError: the file cannot be written (no space, no permission).
+        ValueError: if there is no title or no source, or a variable is neither in ``VARIABLES`` nor
+            has a ``long_name`` (and ``units``, if it is not text).
+        TypeError: if an attribute is not of a plain type.
+        DataError: if the file cannot be written (no space, no permission).
     """
     path = Path(path)
     ds = _described(ds)
@@ -125,7 +125,7 @@ def write_dataset(
         "references": REFERENCES,
         **provenance(),
     }
-    # Twice: the standard ones come first in `ncdump -h`, and win.
+    # Twice: the standard ones come first in ``ncdump -h``, and win.
     ds.attrs = standard | _plain({**ds.attrs, **(attributes or {})}) | standard
 
     # netCDF reports a full disk as a RuntimeError.
@@ -137,14 +137,14 @@ def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> x
     """Read a netCDF file into memory and close it.
 
     Args:
-        path: a file that `write_dataset` wrote.
+        path: a file that :func:`write_dataset` wrote.
         require: names of variables that it must hold.
 
     Returns:
         The dataset, every value loaded.
 
     Raises:
-        DataError: the file is missing, truncated or corrupt, or lacks a variable.
+        DataError: if the file is missing, truncated or corrupt, or lacks a variable.
     """
     path = Path(path)
     again = "remove it and run the rule that writes it again"
@@ -165,7 +165,7 @@ def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> x
 
 
 def provenance() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the numbers, and `commit`."""
+    """Return versions of Python and of the packages that decide the numbers, and the commit."""
     versions = {"python_version": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -178,10 +178,10 @@ def provenance() -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """Commit of the checkout that this package lies in, looked up once in a process.
+    """Return the commit of the checkout that this package lies in, looked up once in a process.
 
     Returns:
-        The full hash, with `-dirty` behind it if tracked files were modified; `unknown` if the
+        The full hash, with ``-dirty`` behind it if tracked files were modified; ``unknown`` if the
         package does not lie in a git checkout of its own, or git is not there.
     """
     here = Path(__file__).resolve()
@@ -210,7 +210,7 @@ def commit() -> str:
 
 
 def _described(ds: xr.Dataset) -> xr.Dataset:
-    """A copy in which every variable has its long name and units, and no stale encoding."""
+    """Return a copy in which every variable has its long name and units, and no stale encoding."""
     ds = ds.drop_encoding()  # a shallow copy, though its variables share their attributes
     for name in ds.variables:
         variable = ds[name].variable
@@ -227,7 +227,7 @@ def _described(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Compression and checksums of the larger arrays; coordinates have no missing values."""
+    """Return encodings: larger arrays compressed, with checksums; coordinates never filled."""
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in ds.variables.items():
         numeric = variable.dtype.kind in "biuf"
@@ -241,7 +241,7 @@ def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes, if netCDF can hold each of them as it is."""
+    """Return the attributes, if netCDF can hold each of them as it is."""
 
     def number(value: Any) -> bool:
         is_bool = isinstance(value, bool | np.bool_)

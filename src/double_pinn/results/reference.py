@@ -1,7 +1,7 @@
 """Reference solutions: closed forms, or a Fourier spectral solver where there is none.
 
 The solver takes periodic semilinear equations u_t = L u + N(u): a problem supplies the Fourier
-symbol of L and the pointwise N (`linear_symbol`, `nonlinear`). It integrates the Fourier
+symbol of L and the pointwise N (``linear_symbol``, ``nonlinear``). It integrates the Fourier
 coefficients with an exponential Runge-Kutta method, which treats L exactly, and measures its own
 error by doing the work again with twice the modes and with half the step.
 
@@ -47,14 +47,14 @@ CONTOUR_POINTS = 64
 
 
 def axes(problem: Problem, nx: int, nt: int) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluation grid of an equation.
+    """Return the evaluation grid of an equation.
 
     Returns:
         x of shape (nx,) and t of shape (nt,). Both include their ends, except that x leaves out
         the right one where the solution comes from the (periodic) spectral solver.
 
     Raises:
-        UserError: nx or nt is less than 2.
+        UserError: if nx or nt is less than 2.
     """
     for name, count in (("nx", nx), ("nt", nt)):
         if count < 2:
@@ -72,27 +72,28 @@ def solve(
     step: float = STEP,
     tolerance: float = TOLERANCE,
 ) -> xr.Dataset:
-    """The solution of an equation on its evaluation grid (paper, Appendix B).
+    """Return the solution of an equation on its evaluation grid (paper, Appendix B).
 
     Args:
-        problem: an equation with a closed form `exact(x, t)`, or a periodic one with
-            `linear_symbol(k)` and `nonlinear(u)`.
-        nx: number of grid points in x; see `axes`.
+        problem: an equation with a closed form ``exact(x, t)``, or a periodic one with
+            ``linear_symbol(k)`` and ``nonlinear(u)``.
+        nx: number of grid points in x; see :func:`axes`.
         nt: number of instants.
         modes: the least number of Fourier modes; rounded up to an even multiple of nx, and doubled
             as often as the tolerance needs.
         step: the largest time step; rounded down so that the instants of the grid are hit, and
             halved as often as the tolerance needs.
-        tolerance: the largest acceptable `reference_error`.
+        tolerance: the largest acceptable ``reference_error``.
 
     Returns:
-        `u(x, t)` in double precision, and `reference_error`: the relative RMSE of u as
-        self-convergence shows it, or 0 for a closed form. The attributes hold `title`, `source`,
-        `method` (which of the two), `equation` and `equation_parameters` (JSON text), and of the
-        spectral solver `modes`, `time_step`, `space_error` and `time_error`.
+        ``u(x, t)`` in double precision, and ``reference_error``: the relative RMSE of u as
+        self-convergence shows it, or 0 for a closed form. The attributes hold ``title``,
+        ``source``, ``method`` (which of the two), ``equation`` and ``equation_parameters`` (JSON
+        text), and of the spectral solver ``modes``, ``time_step``, ``space_error`` and
+        ``time_error``.
 
     Raises:
-        UserError: the problem has neither a closed form nor what the spectral solver needs, or
+        UserError: if the problem has neither a closed form nor what the spectral solver needs, or
             the solver does not reach the tolerance.
     """
     x, t = axes(problem, nx, nt)
@@ -118,7 +119,7 @@ def solve(
 
 
 def _converged(problem, x, t, modes, step, tolerance):
-    """Refine until the tolerance is met: u of shape (nx, nt), and attributes that describe it."""
+    """Refine until the tolerance is met; return u of shape (nx, nt), and its attributes."""
     if not (hasattr(problem, "linear_symbol") and hasattr(problem, "nonlinear")):
         raise UserError(
             f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) "
@@ -180,7 +181,7 @@ def fourier_solution(
     which keeps a cubic N free of aliasing.
 
     Args:
-        problem: gives `initial`, `linear_symbol`, `nonlinear` and `x_range`.
+        problem: gives ``initial``, ``linear_symbol``, ``nonlinear`` and ``x_range``.
         x: shape (nx,), equidistant over the period, the right end left out.
         t: shape (nt,), equidistant instants, the initial one first.
         modes: number of Fourier modes M, an even multiple of nx.
@@ -191,7 +192,7 @@ def fourier_solution(
         truncated series.
 
     Raises:
-        UserError: the solution does not stay finite.
+        UserError: if the solution does not stay finite.
     """
     left, right = problem.x_range
     h = (t[1] - t[0]) / substeps
@@ -236,7 +237,7 @@ def fourier_solution(
 
 
 def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The functions of exponential integrators, φ₁ = (eᶻ - 1)/z and φₖ₊₁ = (φₖ - 1/k!)/z.
+    """Return functions of exponential integrators, φ₁ = (eᶻ - 1)/z and φₖ₊₁ = (φₖ - 1/k!)/z.
 
     Near z = 0 the formulas lose all digits to cancellation. An analytic function is the mean of its
     values on a circle around z, and there they are harmless (Kassam and Trefethen, Section 2).
@@ -257,14 +258,14 @@ def phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _coefficients(values: np.ndarray, modes: int) -> np.ndarray:
-    """The first Fourier coefficients, modes // 2 + 1, of values on a grid at least as fine."""
+    """Return the first modes // 2 + 1 Fourier coefficients of values on a grid at least as fine."""
     coefficients = fft.rfft(values)[: modes // 2 + 1] / len(values)
     coefficients[-1] = 0  # the sawtooth mode has no partner of the opposite sign
     return coefficients
 
 
 def _values(coefficients: np.ndarray, points: int) -> np.ndarray:
-    """The values of a Fourier series on a grid with as many points as modes or more."""
+    """Return the values of a Fourier series on a grid with as many points as modes or more."""
     return fft.irfft(coefficients, points) * points
 
 
@@ -272,7 +273,7 @@ def _double(function, *arguments: np.ndarray) -> np.ndarray:
     """Call a function of a problem in double precision.
 
     Raises:
-        UserError: it answers in another precision all the same.
+        UserError: if it answers in another precision all the same.
     """
     with jax.enable_x64(True):  # or JAX would round to single precision
         values = np.asarray(function(*arguments))
@@ -283,5 +284,5 @@ def _double(function, *arguments: np.ndarray) -> np.ndarray:
 
 
 def _difference(u: np.ndarray, finer: np.ndarray) -> float:
-    """Relative RMSE of a solution against a finer one."""
+    """Return the relative RMSE of a solution against a finer one."""
     return float(np.linalg.norm(u - finer) / np.linalg.norm(finer))

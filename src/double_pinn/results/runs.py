@@ -43,9 +43,9 @@ def read_runs(
         The files and what they hold, sorted by seed.
 
     Raises:
-        DataError: there is no run; a file is missing or damaged or its history is empty; a run was
-            made with other settings, or its seed comes twice. Settings are compared as the model
-            understands them: a key that a file does not say has its default.
+        DataError: if there is no run; a file is missing or damaged or its history is empty; a run
+            was made with other settings, or its seed comes twice. Settings are compared as the
+            model understands them: a key that a file does not say has its default.
     """
     if not paths:
         raise DataError(f"cell {settings.cell!r}: no run to evaluate")
@@ -70,14 +70,14 @@ def read_runs(
 
 
 def settings_of(run: xr.Dataset, path: str | PathLike[str]) -> RunSettings:
-    """The settings that a run was trained with.
+    """Return the settings that a run was trained with.
 
     Args:
         run: the content of a run file.
         path: the file.
 
     Raises:
-        DataError: they cannot be read, or are not of this version.
+        DataError: if they cannot be read, or are not of this version.
     """
     values = settings_in(run.attrs["settings"], path)
     # Files of before said, too, how the run would be judged.
@@ -89,14 +89,14 @@ def settings_of(run: xr.Dataset, path: str | PathLike[str]) -> RunSettings:
 
 
 def settings_in(text: Any, path: str | PathLike[str]) -> dict:
-    """The settings that an attribute holds as JSON text.
+    """Return the settings that an attribute holds as JSON text.
 
     Args:
         text: the attribute.
         path: the file that it is from.
 
     Raises:
-        DataError: it is no JSON text, or holds something else than keys and values.
+        DataError: if it is no JSON text, or holds something else than keys and values.
     """
     try:
         value = json.loads(text)
@@ -108,7 +108,7 @@ def settings_in(text: Any, path: str | PathLike[str]) -> dict:
 
 
 def differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """The keys at which nested settings differ, with both values; empty if they agree.
+    """Return the keys at which nested settings differ, with both values; empty if equal.
 
     Args:
         found: values as read from JSON.

@@ -20,7 +20,7 @@ def _bar(fraction: float, width: int) -> str:
 
 
 def _columns() -> int:
-    """Width of the terminal behind stderr; 80 where it does not say."""
+    """Return the width of the terminal behind stderr; 80 where it does not say."""
     with contextlib.suppress(OSError, ValueError):
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     return 80
@@ -39,7 +39,7 @@ def _clock(seconds: float) -> str:
 
 
 class Progress:
-    """Shows iteration, loss, test loss, iterations per second and time left.
+    """A display of iteration, loss, test loss, iterations per second and time left.
 
     On a terminal of its own the bar is redrawn in place, never wider than the terminal; elsewhere,
     a line is written every ``interval`` seconds. The log file always gets whole lines. What was
@@ -127,7 +127,7 @@ class Progress:
         columns: int | None = None,
         ended: bool = False,
     ) -> str:
-        """The report in a line, without its label where there is no limit of columns.
+        """Return the report in a line, without its label where there is no limit of columns.
 
         In that many columns, label and bar give way to the numbers.
 

@@ -4,7 +4,7 @@ import signal
 
 
 class Signals:
-    """Notes SIGTERM and SIGINT instead of dying of them, so the state can be saved first."""
+    """SIGTERM and SIGINT, noted instead of died of, so the state can be saved first."""
 
     def __init__(self):
         self.received: str | None = None

@@ -17,7 +17,7 @@ STOP_REASONS = {
 
 
 def scientific(value: float, digits: int = 1) -> str:
-    """A number as the paper's Table 1 prints it: 4.9e-6 (no padded exponent)."""
+    """Return a number as the paper's Table 1 prints it: 4.9e-6 (no padded exponent)."""
     if not np.isfinite(value):
         return str(float(value))
     mantissa, exponent = f"{value:.{digits}e}".split("e")
@@ -25,34 +25,34 @@ def scientific(value: float, digits: int = 1) -> str:
 
 
 def short(value: float) -> str:
-    """A relative error or ratio in a title, two digits or three: 0.98, 14, 4.9e-6."""
+    """Return a relative error or ratio in a title, two digits or three: 0.98, 14, 4.9e-6."""
     if not 0.1 <= value < 100:
         return scientific(value)
     return f"{value:.0f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def equation_label(name: str) -> str:
-    """The name of an equation as a heading: allen_cahn becomes Allen-Cahn."""
+    """Return the name of an equation as a heading: allen_cahn becomes Allen-Cahn."""
     return catalogue.label("equation", name)
 
 
 def optimizer_label(name: str) -> str:
-    """The name of an optimiser as text."""
+    """Return the name of an optimiser as text."""
     return catalogue.label("optimizer", name)
 
 
 def stop_phrase(reason: str) -> str:
-    """Why a run stopped, as a phrase; unknown reasons stand as they are."""
+    """Return why a run stopped, as a phrase; unknown reasons stand as they are."""
     return STOP_REASONS.get(reason, f"stopped: {reason.replace('_', ' ')}")
 
 
 def settings_of(cell: xr.Dataset) -> dict[str, Any]:
-    """The resolved settings that an evaluation file carries as JSON text."""
+    """Return the resolved settings that an evaluation file carries as JSON text."""
     return json.loads(cell.attrs["settings"])
 
 
 def regularizer_label(cell: xr.Dataset) -> str:
-    """The regulariser and its weight, such as "double PINN (w = 5e-4)"."""
+    """Return the regulariser and its weight, such as "double PINN (w = 5e-4)"."""
     regularizer = settings_of(cell)["regularizer"]
     label = catalogue.label("regularizer", regularizer["name"])
     symbol = catalogue.weight_symbol(regularizer["name"])
@@ -60,7 +60,7 @@ def regularizer_label(cell: xr.Dataset) -> str:
 
 
 def compact(value: float) -> str:
-    """A chosen constant with the digits that it needs: 5e-4, 2.5e-6."""
+    """Return a chosen constant with the digits that it needs: 5e-4, 2.5e-6."""
     if value == 0:
         return "0"
     text = scientific(value, 3)
@@ -69,7 +69,7 @@ def compact(value: float) -> str:
 
 
 def budget(cell: xr.Dataset) -> str:
-    """What one cell was given and used: iterations, stop, seed, precision, optimiser, points.
+    """Return what a cell was given and used: iterations, stop, seed, precision, optimiser, points.
 
     The first seed is described, which is the one that the figures draw.
     """

@@ -189,7 +189,7 @@ def lbfgs(
     curvature_tolerance: float | None = None,
     cores: int = 1,
 ) -> optax.GradientTransformationExtraArgs:
-    """Compact L-BFGS with a zoom line search: a drop-in for ``optax.lbfgs``.
+    """Return compact L-BFGS with a zoom line search: a drop-in for ``optax.lbfgs``.
 
     Args:
         memory_size: number of pairs kept.

@@ -34,7 +34,7 @@ class GaussNewton(LBFGS):
     of the domain are dealt out to parts (Allen-Cahn alone; on a GPU ask for all, 20000)."""
 
     def cores(self, available):
-        """One device: XLA splits the products."""
+        """Return 1: on one device XLA splits the products."""
         return 1
 
     def stepper(self, objective):
@@ -65,7 +65,7 @@ _LOOK_EVERY = 100
 
 
 def _scheduled(options: "GaussNewton", objective: Objective, first: Stepper) -> Stepper:
-    """L-BFGS from the fresh network, Gauss-Newton once L-BFGS has become slow.
+    """Return L-BFGS from the fresh network, and Gauss-Newton once L-BFGS has become slow.
 
     The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
     ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after

@@ -2,14 +2,14 @@
 
 Nothing here imports training code or JAX. A figure module holds
 
-- `TITLE`, what it shows, on one line;
-- `ROLES`, the names of the cells that it draws, and perhaps `OPTIONAL_ROLES`;
-- `EXPECTED`, for each role the attributes that its labels promise: a field under the heading L²
+- ``TITLE``, what it shows, on one line;
+- ``ROLES``, the names of the cells that it draws, and perhaps ``OPTIONAL_ROLES``;
+- ``EXPECTED``, for each role the attributes that its labels promise: a field under the heading L²
   must not come from another regulariser;
-- perhaps `VARIABLES`, what it draws beyond the variables that all figures need;
-- `figure(cells)`, which returns a matplotlib figure.
+- perhaps ``VARIABLES``, what it draws beyond the variables that all figures need;
+- ``figure(cells)``, which returns a matplotlib figure.
 
-A new figure is a new module `figureN.py` in this folder. Its number and title are found
+A new figure is a new module ``figureN.py`` in this folder. Its number and title are found
 without importing it: drawing libraries load slowly, and the workflow has to do without them.
 """
 
@@ -56,12 +56,12 @@ ATTRIBUTES = ("settings", "equation", "regularizer", "precision", "max_iteration
 
 
 def figure_numbers() -> list[int]:
-    """The numbers of all figures, in order."""
+    """Return the numbers of all figures, in order."""
     return list(FIGURES)
 
 
 def figure_title(number: int) -> str:
-    """The `TITLE` of a figure's module, as its text has it; empty if it has none yet.
+    """Return the ``TITLE`` of a figure's module, as its text has it; empty if it has none yet.
 
     The text is searched, not parsed: a figure that is being edited must not stop the workflow.
     """
@@ -71,10 +71,10 @@ def figure_title(number: int) -> str:
 
 
 def figure_module(number: int) -> ModuleType:
-    """The module that draws a figure.
+    """Return the module that draws a figure.
 
     Raises:
-        UserError: the workflow has no figure of this number.
+        UserError: if the workflow has no figure of this number.
     """
     if number not in FIGURES:
         known = ", ".join(map(str, FIGURES))
@@ -95,9 +95,9 @@ def render(
         outputs: the files to write, .pdf or .png.
 
     Raises:
-        UserError: unknown figure, unknown or missing role, no cell at all, or an output of another
-            kind.
-        DataError: an evaluation file is missing, truncated, lacks what the figure draws, or is
+        UserError: for an unknown figure, an unknown or missing role, no cell at all, or an output
+            of another kind.
+        DataError: if an evaluation file is missing, truncated, lacks what the figure draws, or is
             not of the cell that its role names.
     """
     module = figure_module(number)

@@ -25,7 +25,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     (g) train and test loss falling together.
 
     Args:
-        cells: evaluation datasets of the roles `none` and `double`.
+        cells: evaluation datasets of the roles ``none`` and ``double``.
     """
     none, double = cells["none"], cells["double"]
     window = panels.residual_window(none)

@@ -26,7 +26,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     square, the same for both.
 
     Args:
-        cells: evaluation datasets of the roles `none` and `double`.
+        cells: evaluation datasets of the roles ``none`` and ``double``.
     """
     none, double = cells["none"], cells["double"]
     time = slice_time(none)
@@ -57,7 +57,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
 
 def slice_time(cell: xr.Dataset) -> float:
-    """The inner collocation time at which the residual of a cell has its largest mean square."""
+    """Return the inner collocation time at which a cell's residual has its largest mean square."""
     times = cell["t_collocation"].values
     inner = times[1:-1] if len(times) > 2 else times
     residual = panels.shown(cell)["residual"].sel(t_residual=inner, method="nearest")

@@ -26,7 +26,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     double PINN FP64, the best. The losses of each stand below its field.
 
     Args:
-        cells: evaluation datasets of the roles `none_fp32`, `none_fp64` and `double`.
+        cells: evaluation datasets of the roles ``none_fp32``, ``none_fp64`` and ``double``.
     """
     reference = cells["none_fp32"]["u_reference"]
     scale = style.field_scale(reference, *(panels.shown(cells[role])["u"] for role in ROLES))

@@ -28,8 +28,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     comparison.
 
     Args:
-        cells: evaluation datasets of the roles `none`, `l2`, `l1`, `double` and, if at hand,
-            `gpinn`.
+        cells: evaluation datasets of the roles ``none``, ``l2``, ``l1``, ``double`` and, if at
+            hand, ``gpinn``.
     """
     roles = [role for role in (*ROLES, *OPTIONAL_ROLES) if role in cells]
     drawn = [panels.shown(cells[role]) for role in roles]

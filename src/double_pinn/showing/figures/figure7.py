@@ -48,7 +48,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     the steps get most of the width.
 
     Args:
-        cells: evaluation datasets of the roles `equation/regularizer`, one or more.
+        cells: evaluation datasets of the roles ``equation/regularizer``, one or more.
     """
     equations = panels.equations_at_hand(EQUATIONS, cells)
     page = style.canvas(1.65 * len(equations) + 0.5)
@@ -112,7 +112,7 @@ def _histories(ax: Axes, cell: xr.Dataset) -> None:
 
 
 def _ends(cell: xr.Dataset) -> str:
-    """Where the seed that is drawn ends: its error, and its test loss over its train loss."""
+    """Return where the seed that is drawn ends: its error, and test loss over train loss."""
     run = panels.shown(cell)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = run["final_test_loss"].values / run["final_train_loss"].values
@@ -120,7 +120,7 @@ def _ends(cell: xr.Dataset) -> str:
 
 
 def switch_iteration(cell: xr.Dataset) -> int:
-    """The iteration at which Gauss-Newton took over, in the seed that is drawn.
+    """Return the iteration at which Gauss-Newton took over, in the seed that is drawn.
 
     The last iteration where it never did.
     """
@@ -130,7 +130,7 @@ def switch_iteration(cell: xr.Dataset) -> int:
 
 
 def _second_order_steps(cell: xr.Dataset) -> int:
-    """How far the longest seed goes beyond the switch of the seed that is drawn."""
+    """Return how far the longest seed goes beyond the switch of the seed that is drawn."""
     return int(cell["iterations_run"].max()) - switch_iteration(cell)
 
 

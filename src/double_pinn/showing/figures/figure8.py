@@ -38,10 +38,10 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     them. Every seed is a line.
 
     Args:
-        cells: evaluation datasets of the roles `equation/optimizer`, one or more.
+        cells: evaluation datasets of the roles ``equation/optimizer``, one or more.
 
     Raises:
-        DataError: a cell has no history of its error.
+        DataError: if a cell has no history of its error.
     """
     equations = panels.equations_at_hand(EQUATIONS, cells)
     page = style.canvas(2.6)

@@ -32,7 +32,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     start of the process. The differences have scales of their own.
 
     Args:
-        cells: evaluation datasets of the roles `lbfgs` and `gauss_newton`.
+        cells: evaluation datasets of the roles ``lbfgs`` and ``gauss_newton``.
     """
     reference = cells["lbfgs"]["u_reference"]
     scale = style.field_scale(reference, *(panels.shown(cells[role])["u"] for role in ROLES))

@@ -32,18 +32,18 @@ FEW = 5
 
 
 def shown(cell: xr.Dataset) -> xr.Dataset:
-    """The seed of a cell that the figures draw: the first."""
+    """Return the seed of a cell that the figures draw: the first."""
     return cell.isel(seed=0)
 
 
 def equations_at_hand(equations: Iterable[str], roles: Iterable[str]) -> list[str]:
-    """Those equations of which there is a cell, where a role is `equation/name`."""
+    """Return the equations of which there is a cell, where a role is ``equation/name``."""
     found = {role.partition("/")[0] for role in roles}
     return [equation for equation in equations if equation in found]
 
 
 def error_text(cell: xr.Dataset) -> str:
-    """The relative mean absolute error of the seed that is drawn."""
+    """Return the relative mean absolute error of the seed that is drawn."""
     return f"rMAE {wording.short(float(shown(cell)['rmae']))}"
 
 
@@ -108,10 +108,10 @@ def error_field(page: Figure, ax: Axes, cell: xr.Dataset, time_ticks: int = 5) -
         page: for the colour bar.
         ax: where.
         cell: an evaluation dataset.
-        time_ticks: see `field`.
+        time_ticks: see :func:`field`.
 
     Returns:
-        The two relative errors as text, `rMAE ...` and `rRMSE ...`.
+        The two relative errors as text, ``rMAE ...`` and ``rRMSE ...``.
     """
     drawn = shown(cell)
     error = abs(drawn["u"] - cell["u_reference"])
@@ -168,7 +168,7 @@ def residual_zoom(ax: Axes, cell: xr.Dataset, scale: Scale, window: tuple[slice,
 
 
 def residual_window(cell: xr.Dataset, rows: int = 3, columns: int = 5) -> tuple[slice, slice]:
-    """The part of the initial edge where the residual of a cell is largest.
+    """Return the part of the initial edge where the residual of a cell is largest.
 
     Args:
         cell: an evaluation dataset.
@@ -232,7 +232,7 @@ def over_time(ax: Axes, cell: xr.Dataset, histories: dict, colour) -> list[str]:
     Args:
         ax: where; both its axes become logarithmic.
         cell: an evaluation dataset.
-        histories: `(variable, line style)` of each label.
+        histories: ``(variable, line style)`` of each label.
         colour: of all lines.
 
     Returns:
@@ -256,7 +256,7 @@ def over_time(ax: Axes, cell: xr.Dataset, histories: dict, colour) -> list[str]:
 
 
 def time_lines(histories: dict) -> list[Line2D]:
-    """What the lines of `over_time` mean for both optimisers, for a legend."""
+    """Return what the lines of :func:`over_time` mean for both optimisers, for a legend."""
     optimizers = [
         Line2D([], [], color=colour, label=wording.optimizer_label(name))
         for name, colour in style.OPTIMIZERS.items()
@@ -268,7 +268,7 @@ def time_lines(histories: dict) -> list[Line2D]:
 
 
 def loss_lines() -> list[Line2D]:
-    """What the lines of `losses` mean, for a legend."""
+    """Return what the lines of :func:`losses` mean, for a legend."""
     return [
         Line2D([], [], label=label, **LOOKS[label])
         for label in ("train", "test", "train + penalty")
@@ -276,9 +276,9 @@ def loss_lines() -> list[Line2D]:
 
 
 def share_limits(axes: Sequence[Axes] | np.ndarray, which: str = "y") -> None:
-    """Give panels the widest of their limits on the axes in `which` ("x", "y" or "xy").
+    """Give panels the widest of their limits on the axes in ``which`` ("x", "y" or "xy").
 
-    `Axes.sharey` would impose the limits of the first on the rest, and cut their curves off. A
+    ``Axes.sharey`` would impose the limits of the first on the rest, and cut their curves off. A
     logarithmic axis is widened until it holds two powers of ten, which alone are labelled.
     """
     for name in which:
@@ -293,7 +293,7 @@ def share_limits(axes: Sequence[Axes] | np.ndarray, which: str = "y") -> None:
 
 
 def _with_two_powers(low: float, high: float) -> tuple[float, float]:
-    """The limits, widened as little as possible until they hold two powers of ten."""
+    """Return the limits, widened as little as possible until they hold two powers of ten."""
     a, b = np.log10(low), np.log10(high)
     first, last = np.ceil(a), np.floor(b)
     if last > first:
@@ -305,7 +305,7 @@ def _with_two_powers(low: float, high: float) -> tuple[float, float]:
 
 
 def colorbar(figure: Figure, scale: Scale, label: str, **where) -> None:
-    """Draw the colour bar of a scale; `where` goes to `Figure.colorbar` (ax or cax)."""
+    """Draw the colour bar of a scale; ``where`` goes to ``Figure.colorbar`` (ax or cax)."""
     bar = figure.colorbar(
         ScalarMappable(scale.norm, scale.cmap), label=label, extend=scale.extend, **where
     )
@@ -329,7 +329,7 @@ def _axes_of(values: xr.DataArray) -> tuple[str, str]:
 
 
 def _position_ticks(axis, domain: np.ndarray, values: np.ndarray | None = None) -> None:
-    """Ticks in units of π on a domain of length 2π, plain numbers elsewhere."""
+    """Return ticks in units of π on a domain of length 2π, plain numbers elsewhere."""
     if abs(domain[-1] - domain[0] - 2 * np.pi) > 0.05 * np.pi:
         axis.set_major_locator(MaxNLocator(4))
         return

@@ -66,7 +66,7 @@ _RC = {
 
 
 def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Decorator: draw under the theme of this module, and leave the global one alone."""
+    """Let a function draw under the theme of this module, and leave the global one alone."""
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
@@ -77,13 +77,13 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def canvas(height: float) -> Figure:
-    """An empty figure, `WIDTH` by `height` inches, whose panels arrange themselves."""
+    """Return an empty figure, ``WIDTH`` by ``height`` inches, whose panels arrange themselves."""
     layout = ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
     return Figure(figsize=(WIDTH, height), layout=layout)
 
 
 def letters() -> Iterator[str]:
-    """The letters of the panels: a, b, c, ..."""
+    """Return the letters of the panels: a, b, c, ..."""
     return iter(ascii_lowercase)
 
 
@@ -118,7 +118,7 @@ def footnote(figure: Figure, lines: Sequence[str]) -> None:
 
 
 def budgets(named: Iterable[tuple[str, xr.Dataset]]) -> list[str]:
-    """One footnote line for each (name, cell): what each cell was given and used."""
+    """Return one footnote line for each (name, cell): what each cell was given and used."""
     return [f"{name}: {wording.budget(cell)}" for name, cell in named]
 
 
@@ -138,7 +138,7 @@ class Scale:
 
 
 def field_scale(reference: Values, *fields: Values) -> Scale:
-    """Colours of u(x, t), the same for every panel that it is used in.
+    """Return the colours of u(x, t), the same for every panel that it is used in.
 
     White is zero. The limits are those of the reference, so a wrong field never dims the right
     one; where a field goes beyond them (by more than 1 %), the colour bar shows it.
@@ -160,10 +160,10 @@ def field_scale(reference: Values, *fields: Values) -> Scale:
 
 
 def residual_scale(*residuals: Values, decades: int = 6) -> Scale:
-    """Logarithmic colours of |F(u)| in whole decades, shared by all the residuals given.
+    """Return logarithmic colours of |F(u)| in whole decades, shared by all residuals given.
 
     Small is light: on the dark half of a map, a residual that is small everywhere shows nothing.
-    From the decade of the first percentile to that of the maximum, at most `decades`.
+    From the decade of the first percentile to that of the maximum, at most ``decades``.
     """
     magnitudes = np.concatenate([np.abs(_finite(r)) for r in residuals] or [np.empty(0)])
     magnitudes = magnitudes[magnitudes > 0]
@@ -178,7 +178,7 @@ def residual_scale(*residuals: Values, decades: int = 6) -> Scale:
 
 
 def error_scale(error: Values) -> Scale:
-    """Linear colours of |u - reference| from zero to the largest error."""
+    """Return linear colours of |u - reference| from zero to the largest error."""
     values = _finite(error)
     high = float(values.max()) if values.size else 0.0
     return Scale(_with_missing(mpl.colormaps["rocket_r"]), Normalize(0, high or 1.0))
@@ -213,8 +213,8 @@ def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
         paths: where; the suffix (.pdf or .png) decides the format. Folders are created.
 
     Raises:
-        UserError: a suffix is neither .pdf nor .png (nothing is written then), or the file cannot
-            be written.
+        UserError: if a suffix is neither .pdf nor .png (nothing is written then), or the file
+            cannot be written.
     """
     targets = [Path(path) for path in paths]
     for path in targets:

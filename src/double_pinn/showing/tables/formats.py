@@ -39,16 +39,16 @@ def write(
     """Write Table 1 from evaluation files and the published numbers; all outputs or none.
 
     Args:
-        cells: the evaluation netCDF file of each row, named `equation/model` with a model of
-            `MODELS`.
-        published: CSV file of the published numbers.
+        cells: the evaluation netCDF file of each row, named ``equation/model`` with a model of
+            ``MODELS``.
+        published: a CSV file of the published numbers.
         outputs: files to write; the suffix decides: .csv has every column; .md, .tex and
             .html are to be read.
 
     Raises:
-        UserError: a row of another name, or an output of another suffix.
-        DataError: a file is missing, truncated, or does not hold what it should; an output cannot
-            be written.
+        UserError: for a row of another name, or an output of another suffix.
+        DataError: if a file is missing, truncated, or does not hold what it should; an output
+            cannot be written.
     """
     paths = [Path(path) for path in outputs]
     for path in paths:
@@ -59,7 +59,7 @@ def write(
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Every column with every digit; empty where a column does not apply."""
+    """Return every column with every digit; empty where a column does not apply."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -68,17 +68,17 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    """A table to be read, with the source of every row below it."""
+    """Return a table to be read, with the source of every row below it."""
     return _render(_PLAIN, "table.md.jinja", rows)
 
 
 def to_latex(rows: Sequence[Row]) -> str:
-    """A table for a paper (packages booktabs and graphicx), with sources as comments."""
+    """Return a table for a paper (packages booktabs and graphicx), with sources as comments."""
     return _render(_ANGLED, "table.tex.jinja", rows)
 
 
 def to_html(rows: Sequence[Row]) -> str:
-    """A page to be read, for the workflow's report; reproduced rows are shaded."""
+    """Return a page to be read, for the workflow's report; reproduced rows are shaded."""
     return _render(_PLAIN, "table.html.jinja", rows)
 
 
@@ -96,7 +96,7 @@ def _render(environment: jinja2.Environment, template: str, rows: Sequence[Row])
 
 
 def _on_one_line(text: str) -> str:
-    """A line break would end a row of Markdown, or a comment of TeX."""
+    """Replace line breaks, which would end a row of Markdown, or a comment of TeX."""
     return " ".join(text.splitlines())
 
 

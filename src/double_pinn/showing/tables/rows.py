@@ -1,6 +1,6 @@
 """What is in a row: the published numbers, and those of an evaluation file.
 
-Published and reproduced numbers never share a row. A row is a mapping over `COLUMNS`; what does
+Published and reproduced numbers never share a row. A row is a mapping over ``COLUMNS``; what does
 not apply to it is ``None``: nobody printed how many seeds the published means are over.
 """
 
@@ -78,16 +78,16 @@ COLUMNS = [
 def table1(
     cells: Mapping[str, str | os.PathLike[str]], published: str | os.PathLike[str]
 ) -> list[Row]:
-    """The rows of Table 1, by equation and model, the published row before the reproduced one.
+    """Return the rows of Table 1, by equation and model, the published before the reproduced one.
 
     Args:
-        cells: the evaluation netCDF file of each row, named `equation/model` with a model of
-            `MODELS`.
-        published: CSV file of the published numbers.
+        cells: the evaluation netCDF file of each row, named ``equation/model`` with a model of
+            ``MODELS``.
+        published: a CSV file of the published numbers.
 
     Raises:
-        UserError: a row of another name.
-        DataError: a file is missing, truncated, or does not hold what it should.
+        UserError: for a row of another name.
+        DataError: if a file is missing, truncated, or does not hold what it should.
     """
     known = published_rows(published)
     done = [reproduced_row(role, path) for role, path in cells.items()]
@@ -115,7 +115,7 @@ def published_rows(path: str | os.PathLike[str]) -> list[Row]:
             deviation of every quantity.
 
     Raises:
-        DataError: the file is missing, lacks a column, or a number is none; the line is named.
+        DataError: if the file is missing, lacks a column, or a number is none; the line is named.
     """
     path = Path(path)
     try:
@@ -143,18 +143,18 @@ def published_rows(path: str | os.PathLike[str]) -> list[Row]:
 
 
 def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
-    """The row of one evaluation file: means and sample standard deviations over its seeds.
+    """Return the row of one evaluation file: means and sample standard deviations over its seeds.
 
     A single seed has no standard deviation (``None``). A value that is not finite is not left
     out: it makes the mean not finite.
 
     Args:
-        role: what the file is in the table, `equation/model` with a model of `MODELS`.
+        role: what the file is in the table, ``equation/model`` with a model of ``MODELS``.
         path: an evaluation netCDF file.
 
     Raises:
-        UserError: the role is not `equation/model`.
-        DataError: the file is missing or truncated, or is not of the cell that the role names.
+        UserError: if the role is not ``equation/model``.
+        DataError: if the file is missing or truncated, or is not of the cell that the role names.
     """
     equation, _, model = role.partition("/")
     if not equation or model not in MODELS:
@@ -206,7 +206,7 @@ def _row(**values: Any) -> Row:
 
 
 def _counted(reasons: Iterable[str]) -> str:
-    """Stop reasons, with their number where seeds differ: "tolerance (3), max_iterations (2)"."""
+    """Return stop reasons, counted where seeds differ: "tolerance (3), max_iterations (2)"."""
     counts = Counter(reasons)
     if len(counts) == 1:
         return next(iter(counts))

@@ -27,7 +27,7 @@ class Line:
 
     Attributes:
         equation, model, origin: what it is about; the origin is published or reproduced.
-        cells: one under each of `HEADINGS`.
+        cells: one under each of ``HEADINGS``.
         missing: whether the row was not run: its first cell says so, the others are empty.
     """
 
@@ -48,12 +48,12 @@ def line(row: Row) -> Line:
 
 
 def plus_minus(mean: float, std: float | None) -> str:
-    """Mean and standard deviation as the paper prints them: 4.9e-6 ± 4.4e-6."""
+    """Return mean and standard deviation as the paper prints them: 4.9e-6 ± 4.4e-6."""
     return scientific(mean) + ("" if std is None else f" ± {scientific(std)}")
 
 
 def sources(rows: Sequence[Row]) -> list[str]:
-    """Where each row comes from; published rows of one source share a line."""
+    """Return where each row comes from; published rows of one source share a line."""
     papers: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] == "published":
@@ -70,7 +70,7 @@ def sources(rows: Sequence[Row]) -> list[str]:
 
 
 def _training(row: Row) -> list[str]:
-    """Seeds, iterations, stop reasons, optimiser: the cells that only reproduced rows fill."""
+    """Return seeds, iterations, stop reasons, optimiser: the cells of reproduced rows alone."""
     if row["status"] != "run":
         return [_NONE] * 4
     return [

@@ -113,7 +113,7 @@ def test_after_a_restore_nothing_is_trained_and_the_rest_is_made(restored):
 
 
 def test_a_changed_setting_retrains_its_cell_only(restored):
-    jobs = plan(restored, regularizers={"double": 0.5})
+    jobs = plan(restored, regularizers={"double": {"weight": 0.5}})
     assert trained(jobs) == {"convection_double_fp32"}
 
 
@@ -123,7 +123,7 @@ def test_another_seed_is_trained(restored):
 
 
 def test_a_changed_module_retrains_what_was_restored(restored):
-    module = restored.path / "src/double_pinn/running/training.py"
+    module = restored.path / "src/double_pinn/numerics/trainer.py"
     date = module.stat().st_mtime
     module.touch()
     try:
@@ -134,7 +134,7 @@ def test_a_changed_module_retrains_what_was_restored(restored):
 
 def test_runs_with_other_settings_are_not_restored(clone, archive, tmp_path):
     copy = clone.duplicate(tmp_path / "clone")
-    changes = {"regularizers": {"double": 0.5}}
+    changes = {"regularizers": {"double": {"weight": 0.5}}}
     write_settings(copy, **changes)
     done = restore(copy, archive)
     assert done.returncode == 0, done.stderr

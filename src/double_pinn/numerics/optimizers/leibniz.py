@@ -9,7 +9,7 @@ A row is a function of a few functionals of u at its point (u, u_x, L u, ∂L u,
 is a combination of theirs with few coefficients a point: f', f'' u_x, ... of the pointwise line.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from math import comb
@@ -33,7 +33,7 @@ def leibniz_terms(plan: Plan, functional: Functional) -> Terms:
         plan: the channels.
         functional: ψ, one of those that the plan was made for.
     """
-    terms: Counter = Counter()
+    terms: Terms = defaultdict(float)
     rest = tuple((index, c) for index, c in functional if index != VALUE)
     at_value = dict(functional).get(VALUE)
     if at_value is not None:

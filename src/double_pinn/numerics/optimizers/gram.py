@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from double_pinn.numerics.cores import AXIS, sum_over_cores
 from double_pinn.numerics.optimizers.leibniz import RowGradients, layer_products
 from double_pinn.numerics.row_sets import RowSet
 from double_pinn.numerics.rows import RowSystem
@@ -126,20 +127,13 @@ class RowGram:
         """Return K = J Jᵀ, symmetric, shape (size, size)."""
         layers = self.network.weights(parameters)
         K = jnp.zeros((self.size, self.size), self.system.dtype)
-        features = [
-            jax.lax.map(
-                lambda places, tiles=tiles: tiles.gradients.features(
-                    layers, self.system.box, places
-                ),
-                tiles.places,
-            )
-            for tiles in self._sets
-        ]
+        features = [_features(tiles, layers, self.system.box) for tiles in self._sets]
         starts = np.cumsum([0, *(tiles.scale.size for tiles in self._sets)])
         for s, (tiles, mine) in enumerate(zip(self._sets, features, strict=True)):
             for o, (others, theirs) in enumerate(zip(self._sets[: s + 1], features, strict=False)):
-                K = _fill(K, (starts[s], tiles, mine), (starts[o], others, theirs), same=s == o)
-        return K
+                here, there = (starts[s], tiles, mine), (starts[o], others, theirs)
+                K = _fill(K, here, there, same=s == o, cores=self.system.cores)
+        return sum_over_cores(K, self.system.cores)
 
 
 def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) -> int:
@@ -150,16 +144,35 @@ def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) 
     return -(-equation_rows // max(most_rows - condition_rows, most_rows // 2, 1))
 
 
-def _fill(K, mine, theirs, *, same: bool):
-    """Fill the part of K between two sets, and its mirror image, tile by tile."""
+def _features(tiles: _Tiles, layers, box):
+    """Return the features of all tiles, with a leading axis of them.
+
+    The hidden layers, which are all alike, come as one: between the tiles and the rest their arrays
+    have an axis of layers.
+    """
+    inputs, cotangents, slopes = jax.lax.map(
+        lambda places: tiles.gradients.features(layers, box, places), tiles.places
+    )
+    hidden = None
+    if len(layers) > 2:
+        hidden = tuple(jnp.stack(a[1:-1], axis=1) for a in (inputs, cotangents))
+    ends = [(inputs[k], cotangents[k]) for k in (0, -1)]
+    return ends, hidden, slopes
+
+
+def _fill(K, mine, theirs, *, same: bool, cores: int):
+    """Fill the part of K between two sets, and its mirror image: this core's share of the tiles."""
     (start, tiles, features), (other_start, others, other_features) = mine, theirs
     pairs = [
         (i, j) for i in range(len(tiles.scale)) for j in range(i + 1 if same else len(others.scale))
     ]
     side, other_side = tiles.scale[0].size, others.scale[0].size
 
-    def put(K, pair):
-        i, j = pair
+    rows, columns = (jnp.asarray(side, jnp.int32) for side in zip(*pairs, strict=True))
+    first = jax.lax.axis_index(AXIS) if cores > 1 else 0
+
+    def put(k, K):
+        i, j = rows[first + k * cores], columns[first + k * cores]
         product = _tile(
             tiles.gradients,
             jnp.asarray(tiles.scale)[i],
@@ -170,26 +183,23 @@ def _fill(K, mine, theirs, *, same: bool):
         )
         row, column = start + i * side, other_start + j * other_side
         K = jax.lax.dynamic_update_slice(K, product, (row, column))
-        return jax.lax.dynamic_update_slice(K, product.T, (column, row)), None
+        return jax.lax.dynamic_update_slice(K, product.T, (column, row))
 
-    return jax.lax.scan(put, K, tuple(jnp.asarray(pairs, jnp.int32).T))[0]
+    return jax.lax.fori_loop(0, -(-(len(pairs) - first) // cores), put, K)
 
 
 def _tile(mine: RowGradients, scale, features, theirs: RowGradients, other_scale, other_features):
     """Return the products of all rows of one tile with all of another."""
-    *layers, slopes = features
-    *other_layers, other_slopes = other_features
-    per_layer = list(zip(*layers, *other_layers, strict=True))
+    ends, hidden, slopes = features
+    other_ends, other_hidden, other_slopes = other_features
 
-    def of_layer(layer):
-        return layer_products(mine, theirs, *layer)
+    def of_layer(layer, other_layer):
+        return layer_products(mine, theirs, *layer, *other_layer)
 
-    products = of_layer(per_layer[0]) + of_layer(per_layer[-1])
-    if hidden := per_layer[1:-1]:
-        # The hidden layers are all alike: one program for all of them.
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *hidden)
-        add = lambda products, layer: (products + of_layer(layer), None)  # noqa: E731
-        products = jax.lax.scan(add, products, stacked)[0]
+    products = sum(of_layer(*layer) for layer in zip(ends, other_ends, strict=True))
+    if hidden is not None:
+        add = lambda products, layer: (products + of_layer(*layer), None)  # noqa: E731
+        products = jax.lax.scan(add, products, (hidden, other_hidden))[0]
     products = products.reshape(len(mine.terms), len(theirs.terms), *products.shape[1:])
     left, right = mine.coefficients(slopes), theirs.coefficients(other_slopes)
     # T Q Tᵀ: first along their rows, then along mine.

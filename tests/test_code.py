@@ -94,6 +94,21 @@ def test_what_an_import_names(package):
     assert imported_files(paths["user.py"]) == [paths[name] for name in wanted]
 
 
+def test_every_form_of_an_import_counts(package):
+    paths = package(
+        {
+            "__init__.py": "",
+            "helper.py": "",
+            "part/__init__.py": "",
+            "part/inner.py": "",
+            "part/user.py": "from .inner import f\nfrom . import inner\nfrom ..helper import g\n"
+            "import double_pinn.helper as h\nimport os\n",
+        }
+    )
+    wanted = ["part/inner.py", "part/inner.py", "helper.py", "helper.py"]
+    assert imported_files(paths["part/user.py"]) == [paths[name] for name in wanted]
+
+
 def test_a_file_that_changes_is_read_again(package):
     user = package({"user.py": "from double_pinn import a\n", "a.py": "", "b.py": ""})["user.py"]
     before = imported_files(user), code_digest([user])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 #: The folder of this package.
 PACKAGE = Path(__file__).resolve().parent
+_NAME = __name__.partition(".")[0]
 
 # By name, because the numbers of tokens differ from one Python to the next.
 _OPENS = {"FSTRING_START", "TSTRING_START"}
@@ -44,27 +45,35 @@ def _digest_of(path: Path, changed: int) -> bytes:
 
 
 def imported_files(path: Path) -> list[Path]:
-    """Return the files of this package that a file imports by ``from ... import``."""
+    """Return the files of this package that a file imports."""
     return _imported(path, path.stat().st_mtime_ns)
 
 
 @cache
 def _imported(path: Path, changed: int) -> list[Path]:
-    names = [
-        (node.module, alias.name)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom)
-        and node.module
-        and node.module.startswith("double_pinn")
-        for alias in node.names
-    ]
-    files = []
-    for module, name in names:
-        base = PACKAGE.joinpath(*module.split(".")[1:])
-        own = (base / f"{name}.py", base / name / "__init__.py")
-        places = (*own, base.with_suffix(".py"), base / "__init__.py")
-        files += [place for place in places if place.is_file()][:1]
-    return files
+    package = path.relative_to(PACKAGE).parent.parts if path.is_relative_to(PACKAGE) else ()
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parent = node.module.split(".") if node.module else []
+            if node.level:  # from . import, from .. import
+                parent = [_NAME, *package[: len(package) - node.level + 1], *parent]
+            # What is imported is a module, or something in one.
+            modules = [[*parent, alias.name] for alias in node.names]
+        else:
+            continue
+        found += [_file_of(parts[1:]) for parts in modules if parts[0] == _NAME]
+    return [file for file in found if file]
+
+
+def _file_of(parts: list[str]) -> Path | None:
+    """Return the file of a module of this package, or of the module in which a name stands."""
+    base = PACKAGE.joinpath(*parts)
+    places = [base.with_suffix(".py"), base / "__init__.py"]
+    places += [base.parent.with_suffix(".py"), base.parent / "__init__.py"]
+    return next((place for place in places if place.is_file()), None)
 
 
 def files_behind(paths: Iterable[Path], rooms: Iterable[Path]) -> list[Path]:

@@ -197,6 +197,15 @@ def test_a_missing_key_is_named(key):
         (("iterations", "cells", "nobody"), 10, "iterations.cells.nobody"),
         (("resources", "train", "cells", "nobody"), {"runtime": 1, "mem_mb": 1}, "cells.nobody"),
         (("stopping", "tolerance"), -1.0, "stopping.tolerance"),
+        (("seeds",), [], "seeds is []: at least 1 entry"),
+        (("equations", "wave", "beta"), 10**400, "equations.wave.beta"),
+        (("equations", "wave", "name"), "x", "equations.wave.name"),
+        (("evaluation", "grid", "wave"), {"nx": 2, "nt": 2, "nz": 2}, "known here: nx, nt"),
+        # Forms of before.
+        (("network",), {"width": 3}, "network is unknown; known here: scale"),
+        (("network",), {"width": 3}, "; write networks.mlp"),
+        (("regularizers", "double"), 5e-4, "a table of keys and values is needed; such as weight"),
+        (("iterations", "cells", "laptop"), {"wave_none_fp64": 3}, "without a scale"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_key(path, value, key):
@@ -265,6 +274,23 @@ def test_a_value_too_many_is_refused_by_line(tmp_path):
     path.write_text("\n".join(text))
     with pytest.raises(SettingsError, match=r"line 3 \(convection_.*\): more values than columns"):
         load({**CONFIGS["laptop"], "experiments": str(path)})
+
+
+def test_a_blank_line_does_not_shift_the_lines(tmp_path):
+    path = tmp_path / "experiments.csv"
+    text = (ROOT / "config" / "experiments.csv").read_text().replace("wave_none_fp64,", "Wave,", 1)
+    path.write_text("\ufeff" + text.replace("\n", "\n\n", 1), encoding="utf-8")
+    number = text.splitlines().index(next(x for x in text.splitlines() if x.startswith("Wave")))
+    with pytest.raises(SettingsError, match=rf"line {number + 2} \(Wave\): cell is 'Wave'"):
+        load({**CONFIGS["laptop"], "experiments": str(path)})
+
+
+def test_a_table_that_is_no_text_or_names_a_column_twice(tmp_path):
+    path = tmp_path / "experiments.csv"
+    for content, words in [(b"\xff\xfe", "not UTF-8"), (b"cell,nx,nx\n", "nx stands there twice")]:
+        path.write_bytes(content)
+        with pytest.raises(SettingsError, match=words):
+            load({**CONFIGS["laptop"], "experiments": str(path)})
 
 
 def test_a_role_is_played_by_one_cell(tmp_path):

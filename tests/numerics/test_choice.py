@@ -1,14 +1,16 @@
 """Choices: a file each, found by looking into their folder."""
 
+import enum
 import importlib
+import json
 import sys
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import ValidationError
 
 from double_pinn.configuration import catalogue
-from double_pinn.configuration.settings import choose
+from double_pinn.configuration.settings import checked, choose
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice, read_folder
 from double_pinn.numerics.optimizers.gauss_newton import GaussNewton
@@ -76,7 +78,7 @@ def test_a_file_that_cannot_be_imported_hides_no_other(folder):
     found = read_folder(folder(bad="import nothing_of_this_name\n", good=choice("good")), Kind)
     assert list(found.choices) == ["good"]
     assert list(found.broken) == ["bad.py"]
-    words = r"kind\.name is 'bad': choose one of good; bad\.py cannot be imported: ModuleNotFound"
+    words = r"kind\.name is 'bad': choose one of good; bad\.py cannot be used: ModuleNotFound"
     with pytest.raises(SettingsError, match=words):
         found.get("kind.name", "bad")
 
@@ -103,3 +105,54 @@ def test_plain_values_make_the_same_choice_again(kind):
         assert made.label
         with pytest.raises(ValidationError, match="frozen"):
             setattr(made, next(iter(type(made).model_fields)), 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        choice("Bad-Name"),
+        choice("good").replace('    label = "good"\n', ""),
+        choice("good").replace("name = ", "name: str = "),
+    ],
+)
+def test_a_choice_that_says_too_little_of_itself_is_named(folder, text):
+    found = read_folder(folder(odd=text), Kind)
+    assert not found.choices
+    assert "needs a name of small letters, digits and _" in found.broken["odd.py"]
+
+
+class Act(enum.Enum):
+    tanh = "tanh"
+    sine = "sine"
+
+
+class Odd(Kind):
+    name = "odd"
+    label = "odd"
+
+    widths: tuple[int, ...] = (8, 8)
+    act: Act = Act.tanh
+    mode: Literal["a", "b"] = "a"
+
+
+def test_options_survive_the_journey_through_json():
+    made = checked(Odd, {"widths": [3, 4], "act": "sine", "mode": "b"})
+    assert made == Odd(widths=(3, 4), act=Act.sine, mode="b")
+    values = json.loads(json.dumps(made.named()))
+    assert values.pop("name") == "odd"
+    assert checked(Odd, values) == made
+    for wrong, words in [
+        ({"widths": [3, 4.5]}, r"widths\.1 is 4\.5: an integer"),
+        ({"act": "relu"}, r"act is 'relu': choose one of 'tanh' or 'sine'"),
+        ({"mode": "c"}, r"mode is 'c': choose one of 'a', 'b'"),
+    ]:
+        with pytest.raises(SettingsError, match=words):
+            checked(Odd, wrong)
+
+
+def test_axes_that_there_are_not_are_refused():
+    with pytest.raises(TypeError, match=r"Slanted\.equation_axes is \('y',\)"):
+
+        class Slanted(DoublePINN):
+            name = "slanted"
+            equation_axes = ("y",)

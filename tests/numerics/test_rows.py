@@ -261,7 +261,7 @@ def test_any_nonlinear_line_and_its_derivatives(make_layers, pointwise, nested, 
     box, layers = ((-1.0, 1.0), (0.0, 2.0)), make_layers(1, 5)
     x, t = jnp.asarray([-0.4, 0.7]), jnp.asarray([0.2, 1.9])
     split = Line("line", 1, lambda u, x, t: line(u[0], x, t))
-    row_set = RowSet([(x, t)], [split], (X, T))
+    row_set = RowSet([(x, t)], [split], (X, T), d)
 
     u = pointwise(layers, box)
     value = lambda x, t: line(Field(lambda i: nested(u, i)(x, t)), x, t)  # noqa: E731
@@ -302,7 +302,7 @@ def test_a_line_with_a_source_term(nested, make_layers, pointwise):
     line = Line("line", 1, lambda u, x, t: u[0].t - jnp.sin(x) * jnp.cos(t))
     box, layers = ((0.0, 3.0), (0.0, 1.0)), make_layers(1, 4)
     x, t = jnp.asarray([0.5, 2.0]), jnp.asarray([0.1, 0.8])
-    row, row_x, _ = RowSet([(x, t)], [line], (X, T)).rows(layers, box)
+    row, row_x, _ = RowSet([(x, t)], [line], (X, T), d).rows(layers, box)
     u = pointwise(layers, box)
     u_t, u_xt = (jax.vmap(nested(u, i))(x, t) for i in [(0, 1), (1, 1)])
     np.testing.assert_allclose(row, u_t - jnp.sin(x) * jnp.cos(t), rtol=1e-12)
@@ -326,7 +326,7 @@ def test_pointwise_residual_is_the_first_row(make_layers):
     points, layers = random_points(problem), make_layers(2, 9)
     system = system_of(problem, points, "none")
     np.testing.assert_array_equal(
-        jax.jit(lambda: pointwise_residual(problem, layers, points.x, points.t))(),
+        jax.jit(lambda: pointwise_residual(problem, layers, points.x, points.t, d))(),
         jax.jit(lambda: system.rows(layers)[0])(),
     )
 
@@ -477,3 +477,20 @@ def test_a_condition_of_no_known_kind_is_refused(condition):
     kind = type(condition).__name__
     with pytest.raises(SettingsError, match=rf"condition 'end' is a {kind}: .* Initial, Left"):
         conditioned(condition)
+
+
+def test_two_terms_of_one_name_are_refused():
+    class Twice(Problem):
+        name = "twice"
+
+        def residual(self, u, x, t):
+            return u.t
+
+        @property
+        def conditions(self):
+            return Initial("initial_u", lambda u, x: u), Left("initial_u", lambda u, t: u)
+
+    problem = Twice()
+    points = training_points(TrainingGrid(nx=3, nt=3, edge=3), problem)
+    with pytest.raises(SettingsError, match="two terms of the name 'initial_u'"):
+        row_system(problem, points, TanhMLP(hidden_layers=1, width=2).bound(np.float64))

@@ -171,7 +171,8 @@ def test_training_stops_at_the_first_check_below_the_tolerance(settings):
 
 def stops(settings, at, loss):
     """Whether the stopping rule ends a run there; of the trainer it sees the precision alone."""
-    return training._check(SimpleNamespace(dtype=DTYPES[settings.precision]), settings, at, loss)
+    training._judge(SimpleNamespace(dtype=DTYPES[settings.precision]), settings, at, loss)
+    return at.stop_reason == "tolerance"
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 3.453e-4), ("fp64", 1.490e-8)])

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 ROOT = Path(workflow.basedir)
-# The code of this checkout, whatever is installed.
+# The workflow is read by the code of this checkout; jobs run the `double-pinn` on the path.
 sys.path.insert(0, str(ROOT / "src"))
 
 from double_pinn.code import PACKAGE, files_behind

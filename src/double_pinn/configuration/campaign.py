@@ -71,14 +71,14 @@ class Campaign:
             "resources.train": self.configuration.resources.train.cells,
         }
         for section, exceptions in of_cells.items():
-            for name in exceptions:
-                if name not in rows:
-                    raise SettingsError(
-                        f"configuration: {section}.cells.{name} is unknown: no such cell in {table}"
-                    )
+            if unknown := [name for name in exceptions if name not in rows]:
+                raise SettingsError(
+                    f"configuration: {section}.cells.{unknown[0]} is unknown: {table} has no such "
+                    "cell; a table of your own goes with a scale of your own (config/README.md)"
+                )
         for cell, row in self.cells.items():
             try:
-                check_combination(*(self._choices(row)))
+                check_combination(*self._choices(row))
             except SettingsError as error:
                 raise SettingsError(f"{table}, {cell}: {error}") from None
         self.uses = self._read_uses()

@@ -51,7 +51,8 @@ def folder_of(kind: str) -> Folder[Choice] | Folder[Problem]:
     if _without_jax and "jax" not in sys.modules:
         with stand_ins.instead_of("jax", "flax", "optax", "jaxtyping"):
             folder = read()
-        if not folder.broken:
+        asked_for_more = any(stand_ins.any_in(found.cls) for found in folder.choices.values())
+        if not (folder.broken or asked_for_more):
             return folder
     # Or a file does more with JAX, when it is imported, than a stand-in can do.
     return read()
@@ -99,7 +100,7 @@ def weight_symbol(name: str) -> str:
     return found("regularizer", name).cls.symbol if name in names("regularizer") else ""
 
 
-def get_problem(name: str, **parameters) -> Problem:
+def get_problem(name: str, /, **parameters) -> Problem:
     """Build an equation from its name and coefficients.
 
     Args:

@@ -152,6 +152,8 @@ def documents(root: Path) -> dict[Path, str]:
         UserError: if config/README.md has no place for one of the tables.
     """
     readme = root / "config" / "README.md"
+    if not readme.is_file():
+        raise UserError(f"{readme}: no such file; name the folder of the repository with --root")
     text = readme.read_text(encoding="utf-8")
     for name, table in {
         "keys": keys_table(),

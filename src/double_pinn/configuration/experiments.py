@@ -1,7 +1,7 @@
 """The table of experiments: a row is a cell, one trained model of the paper, at every seed."""
 
 import csv
-import math
+import io
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from double_pinn.configuration import catalogue
+from double_pinn.configuration.model import is_finite
 from double_pinn.configuration.settings import DEFAULT_CHOICES, Precision, checked
 from double_pinn.errors import SettingsError
 from double_pinn.values import AxisCount, Name, Positive, Section
@@ -46,6 +47,9 @@ class Row(Section):
     """Scales at which it is run, separated by blanks."""
 
 
+_NUMBERS = {"weight", "nx", "nt", "edge"}
+
+
 def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
     """Read and check the rows of all scales.
 
@@ -61,13 +65,18 @@ def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
     """
     if not path.is_file():
         raise SettingsError(f"configuration: experiments: there is no file {path}")
-    with open(path, newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    if not table:
-        raise SettingsError(f"{path}: the table has no rows")
+    try:
+        # Spreadsheets put a mark before the first column.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 text: {error.reason}") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    columns = reader.fieldnames or []
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise SettingsError(f"{path}: the column {twice[0]} stands there twice")
     rows: dict[str, Row] = {}
-    for number, texts in enumerate(table, start=2):
-        where = f"{path}, line {number} ({texts.get('cell') or 'no name'})"
+    for texts in reader:
+        where = f"{path}, line {reader.line_num} ({texts.get('cell') or 'no name'})"
         try:
             row = _row(texts, targets)
             if row.cell in rows:
@@ -76,15 +85,17 @@ def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
             lines = [f"{where}: {line}" for line in str(error).splitlines()]
             raise SettingsError("\n".join(lines)) from None
         rows[row.cell] = row
+    if not rows:
+        raise SettingsError(f"{path}: the table has no rows")
     return rows
 
 
 def _row(texts: dict, targets: Collection[str]) -> Row:
     if None in texts:
         raise SettingsError("more values than columns")
-    values = {key: _parsed(text) for key, text in texts.items() if text not in ("", None)}
+    values = {key: _parsed(key, text) for key, text in texts.items() if text not in ("", None)}
     for column, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
+        if not (isinstance(value, str) or is_finite(value)):
             raise SettingsError(f"{column} is {value}: a finite number is needed")
     row = checked(Row, values)
     for kind in catalogue.KINDS:
@@ -95,15 +106,15 @@ def _row(texts: dict, targets: Collection[str]) -> Row:
             raise SettingsError(
                 f"used_in is {row.used_in!r}: there is no {target}; known: {', '.join(targets)}"
             )
-    if row.weight is not None and not catalogue.found("regularizer", row.regularizer).cls.symbol:
+    if row.weight is not None and not catalogue.weight_symbol(row.regularizer):
         raise SettingsError(
             f"weight is {row.weight}: regularizer {row.regularizer!r} has no weight, leave it empty"
         )
     return row
 
 
-def _parsed(text: str) -> int | float | str:
-    for kind in (int, float):
+def _parsed(column: str, text: str) -> int | float | str:
+    for kind in (int, float) if column in _NUMBERS else ():
         try:
             return kind(text)
         except ValueError:

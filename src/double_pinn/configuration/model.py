@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from double_pinn.configuration import catalogue
-from double_pinn.configuration.settings import Grid, checked
+from double_pinn.configuration.settings import Grid, checked, choose
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.points import TestSample
@@ -88,21 +88,13 @@ class Configuration(Section):
     """The table of published numbers."""
     device: Annotated[Literal["cpu", "gpu"], _reruns("nothing")]
     """Where networks are trained; a GPU that is not there is an error."""
-    equations: Annotated[dict[Name, dict[str, Any]], _reruns("reference, training")] = Field(
-        default_factory=dict
-    )
+    equations: Annotated[Options, _reruns("reference, training")] = Field(default_factory=dict)
     """Coefficients of an equation, by its name, and its domain: `x_range: [a, b]`, `t_range`."""
-    networks: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
-        default_factory=dict
-    )
+    networks: Annotated[Options, _reruns("training")] = Field(default_factory=dict)
     """Options of a network, by its name."""
-    regularizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
-        default_factory=dict
-    )
+    regularizers: Annotated[Options, _reruns("training")] = Field(default_factory=dict)
     """Options of a regulariser, by its name."""
-    optimizers: Annotated[dict[Name, dict[str, Any]], _reruns("training")] = Field(
-        default_factory=dict
-    )
+    optimizers: Annotated[Options, _reruns("training")] = Field(default_factory=dict)
     """Options of an optimiser, by its name."""
     points_limit: Annotated[PointsLimit, _reruns("training")] = PointsLimit()
     test_points: Annotated[TestSample, _reruns("training")] = TestSample()
@@ -115,7 +107,7 @@ class Configuration(Section):
     def choice(self, kind: catalogue.ChoiceKind, name: str, **options) -> Choice:
         """Return a choice with the configured options and those given here."""
         configured = getattr(self, f"{kind}s").get(name, {})
-        return catalogue.found(kind, name).cls(**{**configured, **options})
+        return choose(kind, {"name": name, **configured, **options})
 
 
 def configuration_from(values: Mapping) -> Configuration:
@@ -127,14 +119,15 @@ def configuration_from(values: Mapping) -> Configuration:
     lines = [
         f"{key} is {value}: a finite number is needed"
         for key, value in _numbers_in(values)
-        if not math.isfinite(value)
+        if not is_finite(value)
     ]
     if lines:
         raise SettingsError(_listed(lines))
     try:
         configuration = checked(Configuration, values)
     except SettingsError as error:
-        raise SettingsError(_listed(str(error).splitlines())) from None
+        lines = [line + _advice(line) for line in str(error).splitlines()]
+        raise SettingsError(_listed(lines)) from None
     for kind in ("network", "regularizer", "optimizer"):
         for name, options in getattr(configuration, f"{kind}s").items():
             lines += _refused(_check_options, kind, name, options)
@@ -154,6 +147,28 @@ def configuration_from(values: Mapping) -> Configuration:
     if lines:
         raise SettingsError(_listed(lines))
     return configuration
+
+
+def is_finite(value: float) -> bool:
+    """Return whether a number is one that FP64 has."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond FP64
+        return False
+
+
+def _advice(line: str) -> str:
+    """Return what to do about some refusals: keys of before, and a scale without its file."""
+    for beginning, advice in {
+        "network is unknown": "; write networks.mlp",
+        "iterations.cells.": "; cells stand there at once, without a scale",
+        "resources.train.cells.": "; cells stand there at once, without a scale",
+        "regularizers.": "; such as weight",
+        "iterations is missing": ": it comes with a scale's file (--configfile config/SCALE.yaml)",
+    }.items():
+        if line.startswith(beginning) and ("table of keys" in line or "regul" not in beginning):
+            return advice
+    return ""
 
 
 def _listed(lines: list[str]) -> str:

@@ -1,9 +1,12 @@
 """What was refused, in words: the key, its value, and what is allowed there."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from double_pinn.values import NAME_PATTERN
 
 
 def lines_of(error: ValidationError, values: Any, model: type[BaseModel]) -> list[str]:
@@ -41,7 +44,9 @@ def _known(model, path: Iterable[str]) -> list[str]:
     """Return the keys of the section at a path."""
     for step in path:
         field = model.model_fields.get(step)
-        inner = [a for a in _members(field.annotation)] if field else []
+        if field is None:
+            continue  # a name, below which stands what every name has
+        inner = _members(field.annotation)
         models = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
         if not models:
             return []
@@ -72,17 +77,19 @@ def _needed(detail: Mapping) -> str:
         "dict_type": "a table of keys and values is needed",
         "model_type": "a table of keys and values is needed",
         "literal_error": f"choose one of {context.get('expected', '').replace(' or ', ', ')}",
-        "string_pattern_mismatch": "small letters, digits and _ are allowed, a letter first",
+        "string_pattern_mismatch": (
+            "small letters, digits and _ are allowed, a letter first"
+            if context.get("pattern") == NAME_PATTERN
+            else "this is not its form, which config/README.md shows"
+        ),
+        "string_too_short": "a text is needed",
+        "too_short": f"at least {context.get('min_length')} entry is needed",
+        "enum": f"choose one of {context.get('expected')}",
     }
     return needed.get(kind, detail["msg"].removeprefix("Value error, "))
 
 
 def _hint(value, kind: str) -> str:
     """Explain a number that YAML took for text, such as 5e-4."""
-    if kind not in ("float_type", "int_type") or not isinstance(value, str):
-        return ""
-    try:
-        float(value)
-    except ValueError:
-        return ""
-    return " (text for YAML; write 5e-4 as 5.0e-4)"
+    is_power = isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value)
+    return " (text for YAML; write 5e-4 as 5.0e-4)" if kind == "float_type" and is_power else ""

@@ -158,6 +158,9 @@ def checked(model: type[Section], values: Any, prefix: str = "") -> Any:
         where = prefix.rstrip(".") or "settings"
         raise SettingsError(f"{where} is {values!r}: a table of keys and values is needed")
     try:
+        if issubclass(model, Choice):
+            # As JSON, in which a tuple is a list and a member of an enumeration its value.
+            return model.model_validate_json(json.dumps(dict(values), default=str))
         return model.model_validate(values)
     except ValidationError as error:
         lines = [f"{prefix}{line}" for line in lines_of(error, values, model)]
@@ -258,6 +261,8 @@ def read_json(path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise SettingsError(f"settings file {path} does not exist") from None
+    except OSError as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {path} is not valid JSON: {error}") from None
 

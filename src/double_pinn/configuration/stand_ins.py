@@ -40,6 +40,18 @@ class _StandIn(ModuleType):
 
     __ror__ = __or__
 
+    # What asks for numbers or items gets an error, and the file the real library.
+    __iter__ = None
+
+    def __bool__(self):
+        raise TypeError(f"{self.__name__} is a stand-in")
+
+
+def any_in(cls: type) -> bool:
+    """Return whether a class holds a stand-in where a value is expected, such as a default."""
+    defaults = [field.default for field in getattr(cls, "model_fields", {}).values()]
+    return any(isinstance(value, _StandIn) for value in (*vars(cls).values(), *defaults))
+
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, libraries):

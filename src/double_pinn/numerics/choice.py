@@ -6,6 +6,7 @@ and a line of documentation each. It is found by looking into its folder; there 
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, TypeVar
@@ -28,7 +29,7 @@ class Choice(Section):
 
     def named(self) -> dict:
         """Return the options as plain values, after the name: what stands in a settings file."""
-        return {"name": self.name, **self.model_dump()}
+        return {"name": self.name, **self.model_dump(mode="json")}
 
 
 Kind = TypeVar("Kind", bound=Choice | Problem, covariant=True)
@@ -65,8 +66,16 @@ class Folder(NamedTuple, Generic[Kind]):
         """
         if isinstance(name, str) and name in self.choices:
             return self.choices[name]
-        broken = "".join(f"; {file} cannot be imported: {why}" for file, why in self.broken.items())
+        broken = "".join(f"; {file} cannot be used: {why}" for file, why in self.broken.items())
         raise SettingsError(f"{key} is {name!r}: choose one of {', '.join(self.choices)}{broken}")
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _words_of(cls: type) -> str:
+    """Return the attribute that figures and tables show."""
+    return "title" if issubclass(cls, Problem) else "label"
 
 
 def read_folder(package, kind: type[Kind]) -> Folder[Kind]:
@@ -92,9 +101,19 @@ def read_folder(package, kind: type[Kind]) -> Folder[Kind]:
             continue
         for item in vars(module).values():
             is_kind = isinstance(item, type) and issubclass(item, kind)
-            # Its own name, not that of a class from which it inherits.
-            if is_kind and item.__module__ == module.__name__ and "name" in vars(item):
-                other = found.setdefault(item.name, Found(item, path))
-                if other.cls is not item:
-                    raise SettingsError(f"{path} and {other.path} both define {item.name!r}")
+            if not is_kind or item.__module__ != module.__name__:
+                continue
+            # Its own name, not that of a class from which it inherits; one without is a base.
+            if "name" not in vars(item) and "name" not in getattr(item, "model_fields", {}):
+                continue
+            name, words = vars(item).get("name"), getattr(item, _words_of(item), None)
+            if not (isinstance(name, str) and _NAME.fullmatch(name) and isinstance(words, str)):
+                broken[path.name] = (
+                    f"{item.__name__} needs a name of small letters, digits and _, without a type, "
+                    f"and a {_words_of(item)}"
+                )
+                continue
+            other = found.setdefault(name, Found(item, path))
+            if other.cls is not item:
+                raise SettingsError(f"{path} and {other.path} both define {name!r}")
     return Folder(dict(sorted(found.items())), broken)

@@ -21,7 +21,7 @@ _OWN_CHUNK_COLUMNS = 350
 class RowSet:
     """The rows of all lines that share a set of points, with the channels they need there."""
 
-    def __init__(self, places, lines: Sequence[Line], axes: Sequence[int], network=d):
+    def __init__(self, places, lines: Sequence[Line], axes: Sequence[int], network):
         """Plan the channels.
 
         Args:
@@ -29,7 +29,7 @@ class RowSet:
             lines: the pointwise lines.
             axes: along which each line is derived, beside the line itself.
             network: what evaluates channels: it has ``network_channels`` and, for Gauss-Newton,
-                ``tapped_channels``; by default the Taylor mode of a tanh MLP.
+                ``tapped_channels``.
         """
         self.places, self.lines, self.axes, self.network = places, lines, tuple(axes), network
         per_line = [line.functionals(self.axes) for line in lines]

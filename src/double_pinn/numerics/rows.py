@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from double_pinn.numerics import derivatives as d
+from double_pinn.errors import SettingsError
 from double_pinn.numerics.cores import sum_over_cores
 from double_pinn.numerics.lines import Line
 from double_pinn.numerics.points import Points
@@ -63,7 +63,7 @@ class RowSystem:
         equation_axes: Sequence[str] = ("x", "t"),
         equation_weight: float = 0.0,
         condition_weight: float = 0.0,
-        network=d,
+        network,
         cores: int = 1,
     ):
         """Plan the rows.
@@ -93,6 +93,13 @@ class RowSystem:
                 for axis in (None, *axes)
             ]
 
+        names = [EQUATION, *(condition.name for condition in problem.conditions)]
+        for name in names:
+            if names.count(name) > 1:
+                raise SettingsError(
+                    f"equation {problem.name!r} has two terms of the name {name!r}: give every "
+                    f"condition one of its own, and none {EQUATION!r}"
+                )
         add([(x, t)], [_equation_line(problem)], equation_axes, equation_weight)
         for kind in dict.fromkeys(map(kind_of, problem.conditions)):
             conditions = [c for c in problem.conditions if kind_of(c) is kind]
@@ -151,7 +158,7 @@ def _equation_line(problem: Problem) -> Line:
     return Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
 
 
-def pointwise_residual(problem: Problem, weights, x, t, network=d):
+def pointwise_residual(problem: Problem, weights, x, t, network):
     """Return F(u) of a network at points, shape (n,) (the residual fields of Figs. 1, 3 and 6).
 
     Args:

@@ -46,6 +46,19 @@ class Stopping(StoppingRule):
     max_iterations: Count
     """The budget."""
 
+    def verdict(self, iteration: int, before: float | None, loss: float, dtype) -> str | None:
+        """Return why training ends at an iteration, or ``None``.
+
+        Args:
+            iteration: how many are done.
+            before: the loss at the last look; ``None``: there was none.
+            loss: the loss now.
+            dtype: of the run.
+        """
+        if self.is_due(iteration) and self.stands_still(before, loss, dtype):
+            return "tolerance"
+        return "max_iterations" if iteration >= self.max_iterations else None
+
 
 class Logging(Section):
     """How often losses are logged."""

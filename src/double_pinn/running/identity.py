@@ -9,13 +9,15 @@ from double_pinn.configuration.catalogue import KINDS, found
 from double_pinn.configuration.settings import RunSettings
 
 _NUMERICS = PACKAGE / "numerics"
+# Errors and kinds of values: in the digest they would make every run another one for a word.
+_GROUND = {PACKAGE / "errors.py", PACKAGE / "values.py"}
 
 
 def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
     """Return the files that decide the numbers of a run: a place, and what was chosen there.
 
     These are all files of ``numerics/`` outside the folders of choices, what every choice of a
-    folder shares, the four chosen files, and what these import from such folders.
+    folder shares, the four chosen files, and what these import from this package.
 
     Args:
         chosen: name of the choice by kind (a key of ``KINDS``).
@@ -27,7 +29,8 @@ def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
     core = [p for p in _NUMERICS.rglob("*.py") if p.parent not in folders]
     shared = [folder / name for folder in folders for name in ("__init__.py", "base.py")]
     files = [found(kind, name).path for kind, name in chosen.items()]
-    return sorted({*core, *shared, *files_behind(files, folders)})
+    behind = {*files_behind(files, [PACKAGE])} - _GROUND
+    return sorted({*core, *shared, *behind})
 
 
 def run_digest(settings: RunSettings) -> str:

@@ -100,7 +100,7 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
         while now.stop_reason is None:
             if now.iteration >= _next_log(settings, now):
                 _log(trainer, state, now, elapsed(), progress)
-                now.stop_reason = _stop_reason(trainer, settings, now, float(state.value))
+                _judge(trainer, settings, now, float(state.value))
                 continue
             count = min(stretch, _next_event(settings, now) - now.iteration)
             begun = time.monotonic()
@@ -116,7 +116,7 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
                 now.stop_reason = "no_decrease"
                 say(f"rounding leaves no step that lowers the loss after iteration {now.iteration}")
             elif now.iteration < _next_log(settings, now):
-                _check(trainer, settings, now, float(state.value))
+                _judge(trainer, settings, now, float(state.value))
                 if progress:
                     tests = now.history.columns["test_loss"]
                     progress.update(now.iteration, float(state.value), tests[-1])
@@ -205,21 +205,12 @@ def _log(trainer, state, now: Progression, elapsed: float, progress):
         progress.update(now.iteration, objective, float(test_terms.sum()))
 
 
-def _check(trainer, settings, now: Progression, loss: float) -> bool:
-    """Apply the relative-change rule where it is due (Appendix A); return whether it stops."""
-    if not settings.stopping.is_due(now.iteration):
-        return False
-    before, now.checked_loss = now.checked_loss, loss
-    stops = settings.stopping.stands_still(before, loss, trainer.dtype)
-    if stops:
-        now.stop_reason = "tolerance"
-    return stops
-
-
-def _stop_reason(trainer, settings, now: Progression, loss: float) -> str | None:
-    if _check(trainer, settings, now, loss):
-        return "tolerance"
-    return "max_iterations" if now.iteration >= settings.stopping.max_iterations else None
+def _judge(trainer, settings, now: Progression, loss: float):
+    """Apply the stopping rule and the budget, and note the loss where the rule looks at it."""
+    stopping = settings.stopping
+    now.stop_reason = stopping.verdict(now.iteration, now.checked_loss, loss, trainer.dtype)
+    if stopping.is_due(now.iteration):
+        now.checked_loss = loss
 
 
 def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression) -> xr.Dataset:

@@ -11,6 +11,7 @@ from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.cores import WHOLE
 from double_pinn.numerics.objective import Objective
 from double_pinn.numerics.schedule import FIRST_ORDER
+from double_pinn.values import Count
 
 
 class Optimizer(Choice):
@@ -35,6 +36,15 @@ class Optimizer(Choice):
     def stepper(self, objective: Objective) -> "Stepper":
         """Return the optimiser bound to an objective."""
         raise NotImplementedError
+
+
+class LimitedMemory(Optimizer):
+    """What all forms of L-BFGS have in common: it is no choice by itself."""
+
+    memory: Count = 100
+    """Pairs kept by L-BFGS (Appendix A: 100)."""
+    max_line_search_steps: Count = 20
+    """Evaluations a line search may take (Optax's default: 20)."""
 
 
 class StepState(NamedTuple):

@@ -1,22 +1,16 @@
 """L-BFGS, the paper's optimiser, in compact form."""
 
 from double_pinn.numerics.cores import WHOLE, equal_shares
-from double_pinn.numerics.optimizers.base import Optimizer, optax_stepper
+from double_pinn.numerics.optimizers.base import LimitedMemory, optax_stepper
 from double_pinn.numerics.optimizers.compact_lbfgs import SPREAD, lbfgs
-from double_pinn.values import Count
 
 
-class LBFGS(Optimizer):
+class LBFGS(LimitedMemory):
     """L-BFGS with a zoom line search (Appendix A); the same steps as Optax's, faster."""
 
     name = "lbfgs"
     label = "L-BFGS"
     dealt = "the vectors of the history (twice optimizer.memory)"
-
-    memory: Count = 100
-    """Pairs kept by L-BFGS (Appendix A: 100)."""
-    max_line_search_steps: Count = 20
-    """Evaluations a line search may take (Optax's default: 20)."""
 
     def cores(self, available):
         """Return over how many cores the 2m vectors of the history are dealt out equally."""

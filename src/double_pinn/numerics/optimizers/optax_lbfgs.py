@@ -2,20 +2,14 @@
 
 import optax
 
-from double_pinn.numerics.optimizers.base import Optimizer, optax_stepper
-from double_pinn.values import Count
+from double_pinn.numerics.optimizers.base import LimitedMemory, optax_stepper
 
 
-class OptaxLBFGS(Optimizer):
+class OptaxLBFGS(LimitedMemory):
     """``optax.lbfgs`` as it is: two loops, and its own zoom line search."""
 
     name = "optax_lbfgs"
     label = "Optax L-BFGS"
-
-    memory: Count = 100
-    """Pairs kept by L-BFGS (Appendix A: 100)."""
-    max_line_search_steps: Count = 20
-    """Evaluations a line search may take (Optax's default: 20)."""
 
     def stepper(self, objective):
         """Return the optimiser bound to an objective."""

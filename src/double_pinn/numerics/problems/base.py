@@ -153,9 +153,7 @@ class Problem:
             else:
                 what, good = "a finite number is needed", _is_finite(value)
             if not good:
-                raise SettingsError(
-                    f"equation.parameters.{field.name} of {self.name!r} is {value!r}: {what}"
-                )
+                raise SettingsError(f"equation.parameters.{field.name} is {value!r}: {what}")
             if is_range:
                 object.__setattr__(self, field.name, tuple(map(float, value)))
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax
 
 from double_pinn.numerics.choice import Choice
+from double_pinn.numerics.problems.base import AXES
 
 
 class Regularizer(Choice):
@@ -23,8 +24,18 @@ class Regularizer(Choice):
     condition_rows: ClassVar[bool] = False
     adds_penalty: ClassVar[bool] = False
 
-    # Every regulariser declares it, with its own default.
-    weight: float
+    # Of derived rows; a penalty may have others. Those that have it say its default.
+    weight: float = 0.0
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options):
+        """Refuse axes that there are not.
+
+        Raises:
+            TypeError: naming the class.
+        """
+        if not set(cls.equation_axes) <= set(AXES):
+            raise TypeError(f"{cls.__name__}.equation_axes is {cls.equation_axes}: of x and t")
 
     def penalty(self, kernels: list[jax.Array]) -> jax.Array:
         """Return the penalty, a scalar, from the network's weights (not its biases)."""

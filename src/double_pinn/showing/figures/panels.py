@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullFormatter
 
+from double_pinn.configuration import catalogue
 from double_pinn.showing import wording
 from double_pinn.showing.figures import style
 from double_pinn.showing.figures.style import Scale
@@ -213,7 +214,7 @@ def losses(ax: Axes, cell: xr.Dataset) -> None:
     for index in range(cell.sizes["seed"] - 1, -1, -1):
         run = cell.isel(seed=index)
         alpha = 1.0 if index == 0 else 0.25
-        if cell.attrs["regularizer"] != "none":
+        if catalogue.weight_symbol(cell.attrs["regularizer"]):
             _curve(ax, run["objective"], alpha=alpha, **LOOKS["train + penalty"])
         _curve(ax, run["train_loss"], alpha=alpha, **LOOKS["train"])
         _curve(ax, run["test_loss"], alpha=alpha, **LOOKS["test"])

@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from double_pinn.numerics.cores import AXIS, sum_over_cores
-from double_pinn.numerics.optimizers.leibniz import RowGradients, layer_products
+from double_pinn.numerics.optimizers.leibniz import RowGradients, last_products, layer_products
 from double_pinn.numerics.row_sets import RowSet
 from double_pinn.numerics.rows import RowSystem
 
 # Points times channels of a tile; times its groups of rows, the side of the largest product.
-_TILE_COLUMNS = 480
+_TILE_COLUMNS = 170
 
 
 class _Tiles(NamedTuple):
@@ -150,14 +150,13 @@ def _features(tiles: _Tiles, layers, box):
     The hidden layers, which are all alike, come as one: between the tiles and the rest their arrays
     have an axis of layers.
     """
-    inputs, cotangents, slopes = jax.lax.map(
+    inputs, cotangents, last, slopes = jax.lax.map(
         lambda places: tiles.gradients.features(layers, box, places), tiles.places
     )
     hidden = None
-    if len(layers) > 2:
-        hidden = tuple(jnp.stack(a[1:-1], axis=1) for a in (inputs, cotangents))
-    ends = [(inputs[k], cotangents[k]) for k in (0, -1)]
-    return ends, hidden, slopes
+    if len(inputs) > 1:
+        hidden = tuple(jnp.stack(a[1:], axis=1) for a in (inputs, cotangents))
+    return (inputs[0], cotangents[0]), hidden, last, slopes
 
 
 def _fill(K, mine, theirs, *, same: bool, cores: int):
@@ -190,15 +189,16 @@ def _fill(K, mine, theirs, *, same: bool, cores: int):
 
 def _tile(mine: RowGradients, scale, features, theirs: RowGradients, other_scale, other_features):
     """Return the products of all rows of one tile with all of another."""
-    ends, hidden, slopes = features
-    other_ends, other_hidden, other_slopes = other_features
-
-    def of_layer(layer, other_layer):
-        return layer_products(mine, theirs, *layer, *other_layer)
-
-    products = sum(of_layer(*layer) for layer in zip(ends, other_ends, strict=True))
+    first, hidden, last, slopes = features
+    other_first, other_hidden, other_last, other_slopes = other_features
+    products = layer_products(mine, theirs, *first, *other_first, first=True)
+    products = products + last_products(mine, theirs, last, other_last)
     if hidden is not None:
-        add = lambda products, layer: (products + of_layer(*layer), None)  # noqa: E731
+
+        def add(products, layer):
+            own, other = layer
+            return products + layer_products(mine, theirs, *own, *other), None
+
         products = jax.lax.scan(add, products, (hidden, other_hidden))[0]
     products = products.reshape(len(mine.terms), len(theirs.terms), *products.shape[1:])
     left, right = mine.coefficients(slopes), theirs.coefficients(other_slopes)

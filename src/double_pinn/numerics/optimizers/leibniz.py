@@ -75,6 +75,8 @@ class RowGradients:
         channels: number of channels, over all places one after the other.
         values: which of the channels carry a value (not a derivative), shape (channels,).
         terms: of each functional, over all places one after the other.
+        first_terms: the same at the first layer, whose input is linear in x and t.
+        last_terms: the same at the last layer, by the channel of a: there g is 1.
         fixed: by group of rows and functional, the coefficient where it is the same at all points
             and parameters (often 0), else ``None``.
     """
@@ -95,6 +97,14 @@ class RowGradients:
             {(a + int(s), g + int(s)): c for (a, g), c in leibniz_terms(plan, f).items()}
             for s, plan, functionals in zip(starts, row_set.plans, self._functionals, strict=False)
             for f in functionals
+        ]
+        channels = [channel for plan in row_set.plans for channel in plan.channels]
+        linear = [any(sum(index) <= 1 for index, _ in channel) for channel in channels]
+        self.first_terms = [
+            {pair: c for pair, c in terms.items() if linear[pair[0]]} for terms in self.terms
+        ]
+        self.last_terms = [
+            {a: c for (a, g), c in terms.items() if self.values[g]} for terms in self.terms
         ]
         self.fixed = self._fixed()
 
@@ -146,9 +156,10 @@ class RowGradients:
             places: the points of each field, shapes (n,).
 
         Returns:
-            ``(inputs, cotangents, slopes)``: for each layer the channels of a, shape
-            (channels · n, n_in), and of g, (channels · n, n_out); and the coefficients that are not
-            fixed, (count, n).
+            ``(inputs, cotangents, last, slopes)``: for each layer but the last the channels of a,
+            shape (channels · n, n_in), and of g, (channels · n, n_out); of the last layer the
+            functionals of a, (functionals · n, n_in); and the coefficients that are not fixed,
+            (count, n).
         """
         n, dtype = places[0][0].size, layers[0][0].dtype
         inputs, cotangents, functionals = [], [], []
@@ -179,9 +190,15 @@ class RowGradients:
             for slope, value in zip(group, fixed, strict=True)
             if value is None
         ]
+        *inner, last = zip(*inputs, strict=True)
+        last = jnp.concatenate(last)
+        functionals_of_last = [
+            sum(c * last[channel] for channel, c in terms.items()) for terms in self.last_terms
+        ]
         return (
-            [_stacked(layer) for layer in zip(*inputs, strict=True)],
-            [_stacked(layer) for layer in zip(*cotangents, strict=True)],
+            [_stacked(layer) for layer in inner],
+            [_stacked(layer) for layer in [*zip(*cotangents, strict=True)][:-1]],
+            jnp.concatenate(functionals_of_last),
             jnp.stack(free) if free else jnp.zeros((0, n), dtype),
         )
 
@@ -200,7 +217,33 @@ def _stacked(places) -> jax.Array:
     return stacked.reshape(-1, stacked.shape[-1])
 
 
-def layer_products(mine: RowGradients, theirs: RowGradients, a, g, other_a, other_g) -> jax.Array:
+def last_products(mine: RowGradients, theirs: RowGradients, a, other_a) -> jax.Array:
+    """Return what the last layer, scalar and linear, adds to the products of the gradients.
+
+    Args:
+        mine: of the points of ``a``, n of them.
+        theirs: of the points of ``other_a``, m of them.
+        a: functionals of the last layer's input, see :meth:`RowGradients.features`.
+        other_a: the same at the other points.
+
+    Returns:
+        Shape (functionals of mine · functionals of theirs, n, m).
+    """
+    f, h = len(mine.terms), len(theirs.terms)
+    n, m = a.shape[0] // f, other_a.shape[0] // h
+    products = (a @ other_a.T).reshape(f, n, h, m).transpose(0, 2, 1, 3)
+    # Of the bias only the functional's part in the value.
+    left, right = (
+        [sum(c for k, c in terms.items() if side.values[k]) for terms in side.last_terms]
+        for side in (mine, theirs)
+    )
+    bias = np.outer(left, right).astype(a.dtype)[:, :, None, None]
+    return (products + bias).reshape(f * h, n, m)
+
+
+def layer_products(
+    mine: RowGradients, theirs: RowGradients, a, g, other_a, other_g, *, first: bool = False
+) -> jax.Array:
     """Return what a layer adds to the products of the functionals' gradients.
 
     Args:
@@ -210,6 +253,7 @@ def layer_products(mine: RowGradients, theirs: RowGradients, a, g, other_a, othe
         g: cotangents.
         other_a: inputs at the other points.
         other_g: cotangents there.
+        first: whether it is the first layer.
 
     Returns:
         Shape (functionals of mine · functionals of theirs, n, m).
@@ -225,10 +269,9 @@ def layer_products(mine: RowGradients, theirs: RowGradients, a, g, other_a, othe
     inputs, cotangents = by_channel(a, other_a) + bias, by_channel(g, other_g)
     # Contiguous, and made once: strided slices fused with the products take minutes to compile.
     inputs, cotangents = jax.lax.optimization_barrier((inputs, cotangents))
+    left, right = (side.first_terms if first else side.terms for side in (mine, theirs))
     products = [
-        _product(inputs, cotangents, of_mine, of_theirs)
-        for of_mine in mine.terms
-        for of_theirs in theirs.terms
+        _product(inputs, cotangents, of_mine, of_theirs) for of_mine in left for of_theirs in right
     ]
     return jax.lax.optimization_barrier(jnp.stack(products))
 

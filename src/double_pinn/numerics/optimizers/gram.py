@@ -150,41 +150,49 @@ def _features(tiles: _Tiles, layers, box):
     The hidden layers, which are all alike, come as one: between the tiles and the rest their arrays
     have an axis of layers.
     """
-    inputs, cotangents, last, slopes = jax.lax.map(
-        lambda places: tiles.gradients.features(layers, box, places), tiles.places
-    )
+    count, _, size = tiles.scale.shape
+    # All points at once: a tile is too small for an efficient pass through the network.
+    everywhere = [(jnp.ravel(x), jnp.ravel(t)) for x, t in tiles.places]
+    inputs, cotangents, last, slopes = tiles.gradients.features(layers, box, everywhere)
+
+    def by_tile(channels):
+        """Return (channels, points, neurons) as (tiles, channels · size, neurons)."""
+        split = channels.reshape(len(channels), count, size, -1)
+        return jnp.swapaxes(split, 0, 1).reshape(count, -1, split.shape[-1])
+
+    inputs, cotangents = ([by_tile(a) for a in side] for side in (inputs, cotangents))
     hidden = None
     if len(inputs) > 1:
-        hidden = tuple(jnp.stack(a[1:], axis=1) for a in (inputs, cotangents))
-    return (inputs[0], cotangents[0]), hidden, last, slopes
+        hidden = tuple(jnp.stack(side[1:], axis=1) for side in (inputs, cotangents))
+    slopes = jnp.swapaxes(slopes.reshape(-1, count, size), 0, 1)
+    return (inputs[0], cotangents[0]), hidden, by_tile(last), slopes
 
 
 def _fill(K, mine, theirs, *, same: bool, cores: int):
     """Fill the part of K between two sets, and its mirror image: this core's share of the tiles."""
     (start, tiles, features), (other_start, others, other_features) = mine, theirs
-    pairs = [
-        (i, j) for i in range(len(tiles.scale)) for j in range(i + 1 if same else len(others.scale))
-    ]
     side, other_side = tiles.scale[0].size, others.scale[0].size
+    core = jax.lax.axis_index(AXIS) if cores > 1 else 0
 
-    rows, columns = (jnp.asarray(side, jnp.int32) for side in zip(*pairs, strict=True))
-    first = jax.lax.axis_index(AXIS) if cores > 1 else 0
+    def at(features, k):
+        return jax.tree.map(lambda a: a[k], features)
 
-    def put(k, K):
-        i, j = rows[first + k * cores], columns[first + k * cores]
-        product = _tile(
-            tiles.gradients,
-            jnp.asarray(tiles.scale)[i],
-            jax.tree.map(lambda a: a[i], features),
-            others.gradients,
-            jnp.asarray(others.scale)[j],
-            jax.tree.map(lambda a: a[j], other_features),
-        )
-        row, column = start + i * side, other_start + j * other_side
-        K = jax.lax.dynamic_update_slice(K, product, (row, column))
-        return jax.lax.dynamic_update_slice(K, product.T, (column, row))
+    def fill_rows(i, K):
+        here = tiles.gradients, jnp.asarray(tiles.scale)[i], at(features, i)
+        first = (core + i) % cores
 
-    return jax.lax.fori_loop(0, -(-(len(pairs) - first) // cores), put, K)
+        def put(k, K):
+            j = first + k * cores
+            there = others.gradients, jnp.asarray(others.scale)[j], at(other_features, j)
+            product = _tile(*here, *there)
+            row, column = start + i * side, other_start + j * other_side
+            K = jax.lax.dynamic_update_slice(K, product, (row, column))
+            return jax.lax.dynamic_update_slice(K, product.T, (column, row))
+
+        wanted = i + 1 if same else len(others.scale)
+        return jax.lax.fori_loop(0, -(-(wanted - first) // cores), put, K)
+
+    return jax.lax.fori_loop(0, len(tiles.scale), fill_rows, K)
 
 
 def _tile(mine: RowGradients, scale, features, theirs: RowGradients, other_scale, other_features):

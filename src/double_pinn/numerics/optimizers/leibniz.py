@@ -157,8 +157,8 @@ class RowGradients:
 
         Returns:
             ``(inputs, cotangents, last, slopes)``: for each layer but the last the channels of a,
-            shape (channels · n, n_in), and of g, (channels · n, n_out); of the last layer the
-            functionals of a, (functionals · n, n_in); and the coefficients that are not fixed,
+            shape (channels, n, n_in), and of g, (channels, n, n_out); of the last layer the
+            functionals of a, (functionals, n, n_in); and the coefficients that are not fixed,
             (count, n).
         """
         n, dtype = places[0][0].size, layers[0][0].dtype
@@ -196,9 +196,9 @@ class RowGradients:
             sum(c * last[channel] for channel, c in terms.items()) for terms in self.last_terms
         ]
         return (
-            [_stacked(layer) for layer in inner],
-            [_stacked(layer) for layer in [*zip(*cotangents, strict=True)][:-1]],
-            jnp.concatenate(functionals_of_last),
+            [jnp.concatenate(layer) for layer in inner],
+            [jnp.concatenate(layer) for layer in [*zip(*cotangents, strict=True)][:-1]],
+            jnp.stack(functionals_of_last),
             jnp.stack(free) if free else jnp.zeros((0, n), dtype),
         )
 
@@ -211,19 +211,13 @@ class RowGradients:
         ]
 
 
-def _stacked(places) -> jax.Array:
-    """Return channels of all places, (channels, n, neurons), as (channels · n, neurons)."""
-    stacked = jnp.concatenate(places)
-    return stacked.reshape(-1, stacked.shape[-1])
-
-
 def last_products(mine: RowGradients, theirs: RowGradients, a, other_a) -> jax.Array:
     """Return what the last layer, scalar and linear, adds to the products of the gradients.
 
     Args:
         mine: of the points of ``a``, n of them.
         theirs: of the points of ``other_a``, m of them.
-        a: functionals of the last layer's input, see :meth:`RowGradients.features`.
+        a: functionals of the last layer's input, (functionals · n, n_in).
         other_a: the same at the other points.
 
     Returns:
@@ -249,8 +243,8 @@ def layer_products(
     Args:
         mine: of the points of ``a`` and ``g``, n of them.
         theirs: of the points of ``other_a`` and ``other_g``, m of them.
-        a: see :meth:`RowGradients.features`, as the others.
-        g: cotangents.
+        a: channels of the layer's input, (channels · n, n_in).
+        g: channels of the cotangents, (channels · n, n_out).
         other_a: inputs at the other points.
         other_g: cotangents there.
         first: whether it is the first layer.

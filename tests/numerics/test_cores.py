@@ -91,7 +91,6 @@ def test_several_cores_compute_what_one_computes(run, regularizer, cores):
 def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run):
     changes = {
         "optimizer": {"name": "gauss_newton", "memory": MEMORY, "warmup_iterations": 10},
-        "equation": {"name": "allen_cahn"},
         "iterations": 14,
     }
     alone, _ = run(1, "alone", **changes)

@@ -25,9 +25,9 @@ def test_cores_share_the_history_equally(memory, available):
     assert not any(2 * memory % n == 0 for n in range(cores + 1, available + 1))
 
 
-@pytest.mark.parametrize("optimizer", [OptaxLBFGS, GaussNewton])
-def test_other_optimisers_keep_one_device(optimizer):
-    assert optimizer().cores(8) == 1
+def test_an_optimiser_that_deals_nothing_out_keeps_one_device():
+    assert OptaxLBFGS().cores(8) == 1
+    assert GaussNewton().cores(8) == LBFGS().cores(8) == 8
 
 
 def test_a_history_that_cores_do_not_share_equally_is_refused():
@@ -85,6 +85,17 @@ def test_several_cores_compute_what_one_computes(run, regularizer, cores):
     together, said = run(cores, "together", **changes)
     assert "cores" not in said
     assert (alone.cores, together.cores) == (1, cores)
+    agree(together, alone, 1e-6)
+
+
+def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run):
+    changes = {
+        "optimizer": {"name": "gauss_newton", "memory": MEMORY, "warmup_iterations": 10},
+        "iterations": 14,
+    }
+    alone, _ = run(1, "alone", **changes)
+    together, _ = run(2, "together", **changes)
+    assert (alone.cores, together.cores) == (1, 2)
     agree(together, alone, 1e-6)
 
 

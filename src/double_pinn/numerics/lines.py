@@ -76,7 +76,7 @@ class Line:
 
         example = (jnp.full(len(slots), 0.5), jnp.asarray(0.3), jnp.asarray(0.4))
         slopes = lambda values, x, t: list(jax.grad(line)(list(values), x, t))  # noqa: E731
-        dependent = _dependent_outputs(slopes, *example)
+        dependent = dependent_outputs(slopes, *example)
         values = slopes(*example)
         return {
             slot: float(value)
@@ -88,7 +88,7 @@ class Line:
         probe = [(0.3, 0.4), (-0.7, 0.1)]
         zeros = dict.fromkeys(slots, jnp.asarray(0.0))
         line = lambda x, t: self._call(zeros, x, t)  # noqa: E731
-        depends = _dependent_outputs(line, jnp.asarray(0.3), jnp.asarray(0.4))
+        depends = dependent_outputs(line, jnp.asarray(0.3), jnp.asarray(0.4))
         return not any(depends) and all(float(line(*map(jnp.asarray, p))) == 0 for p in probe)
 
     def functionals(self, axes: Sequence[int]) -> list[list[d.Functional]]:
@@ -129,7 +129,7 @@ class Line:
         return linear + jax.jvp(rest, (at_points, x, t), (slopes, along_x, along_t))[1]
 
 
-def _dependent_outputs(function, *example) -> list[bool]:
+def dependent_outputs(function, *example) -> list[bool]:
     """Tell for each output whether its traced expression depends on any input."""
     closed = jax.make_jaxpr(function)(*example)
     known = set(closed.jaxpr.invars)

@@ -46,46 +46,10 @@ class RowSet:
         ]
         return self._rows_of(values, places)
 
-    def tapped_rows(self, weights, box, places, shifts):
-        """Return the rows, and each layer's inputs at each place, for shifted layer outputs.
-
-        Args:
-            weights: the layers of the network.
-            box: the domain.
-            places: where.
-            shifts: for each place, what :func:`derivatives.tapped_channels` takes.
-        """
-        pairs = [
-            self.network.tapped_channels(weights, x, t, box, plan, s)
-            for (x, t), plan, s in zip(places, self.plans, shifts, strict=True)
-        ]
-        return self._rows_of([values for values, _ in pairs], places), [taps for _, taps in pairs]
-
     def _rows_of(self, values, places):
         x, t = places[0]
         return [
             line.row(self.plans, values, x, t, axis)
-            for line in self.lines
-            for axis in (None, *self.axes)
-        ]
-
-    def active_channels(self) -> list[list[int]]:
-        """Return, for each group of rows, the channels on which it depends.
-
-        Channels are counted over all places, one after the other.
-        """
-        starts = np.cumsum([0, *(len(plan) for plan in self.plans)])
-        return [
-            sorted(
-                int(start) + k
-                for start, plan, functionals in zip(
-                    starts,
-                    self.plans,
-                    line.functionals(() if axis is None else (axis,)),
-                    strict=False,
-                )
-                for k in plan.needed_channels(functionals)
-            )
             for line in self.lines
             for axis in (None, *self.axes)
         ]

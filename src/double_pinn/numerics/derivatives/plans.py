@@ -102,29 +102,6 @@ class Plan:
             selected = term if selected is None else selected + term
         return selected
 
-    def needed_channels(self, functionals: Iterable[Functional]) -> set[int]:
-        """Return the channels on which functionals depend through the layers of the network.
-
-        Raises:
-            KeyError: if the plan does not carry one of them.
-        """
-        pending, needed = [f for f in functionals if f], set()
-        while pending:
-            functional, at_value = _without_value(pending.pop())
-            if at_value is not None:
-                needed.add(0)
-            if not functional:
-                continue
-            if functional not in self.channels:
-                if len(functional) == 1 and functional == partial(functional[0][0]):
-                    raise KeyError(f"the plan does not carry the derivative {functional[0][0]}")
-                pending += [partial(index) for index, _ in functional]
-            elif (k := self.channels.index(functional)) not in needed:
-                needed.add(k)
-                # A layer's slope is taken at the value, whatever the channel.
-                pending += [partial(VALUE), *map(partial, _lower(functional))]
-        return needed
-
 
 def make_plan(functionals: Iterable[Functional]) -> Plan:
     """Find few channels from which all functionals follow.

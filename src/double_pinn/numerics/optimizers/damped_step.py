@@ -62,9 +62,10 @@ def gauss_newton_step(
     judge = judge or gram
     rows, pull = jax.vjp(gram.rows, parameters)
     K = gram.matrix(parameters)
-    scale = jnp.trace(K) / gram.size
-    least = jnp.finfo(K.dtype).eps
     diagonal = jnp.arange(gram.size)
+    # Over the rows that count: how many only fill tiles up must not change the damping.
+    scale = jnp.trace(K) / jnp.count_nonzero(K[diagonal, diagonal])
+    least = jnp.finfo(K.dtype).eps
 
     def curvature(v):
         def slope(at):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from double_pinn.numerics.cores import WHOLE
 from double_pinn.numerics.objective import Objective
 from double_pinn.numerics.optimizers.base import Stepper
 from double_pinn.numerics.optimizers.damped_step import first_damping, gauss_newton_step
@@ -15,13 +16,15 @@ from double_pinn.values import Count, Natural, NonNegative
 
 
 class GaussNewton(LBFGS):
-    """L-BFGS first, then Levenberg-Marquardt on the rows, with geodesic acceleration."""
+    """L-BFGS first, then Levenberg-Marquardt on the rows, with geodesic acceleration.
+
+    Over several cores the tiles of K = J Jᵀ are dealt out; each has the whole of the rest.
+    """
 
     name = "gauss_newton"
     label = "Gauss-Newton"
     needs_rows = True
     needs_taps = True
-    dealt = ""
 
     warmup_iterations: Natural = 1000
     """L-BFGS iterations after which Gauss-Newton takes over at the latest."""
@@ -32,10 +35,6 @@ class GaussNewton(LBFGS):
     most_rows: Count = 4000
     """Rows that a step sees, about: its matrix has as many rows and columns. Beyond it the points
     of the domain are dealt out to parts (Allen-Cahn alone; on a GPU ask for all, 20000)."""
-
-    def cores(self, available):
-        """Return 1: on one device XLA splits the products."""
-        return 1
 
     def stepper(self, objective):
         """Return the schedule bound to an objective."""
@@ -137,4 +136,5 @@ def _scheduled(options: "GaussNewton", objective: Objective, first: Stepper) -> 
     def step(state):
         return jax.lax.cond(state.phase == FIRST_ORDER, first_order, second_order, state)
 
-    return Stepper(init, step)
+    inner = GaussNewtonState(first.spread.inner, *[WHOLE] * 4)
+    return Stepper(init, step, first.spread._replace(inner=inner))

@@ -1,13 +1,9 @@
 """The Gram matrix K = J Jᵀ of the rows' Jacobian, without the Jacobian.
 
-For a layer with inputs a and output cotangents d, one of each a channel, the gradient of row i with
-respect to the layer's kernel is Σ_c a_ci ⊗ d_ci, so
-
-    K_ij = Σ_layers Σ_cc' (a_ci · a_c'j + [both channels are values]) (d_ci · d_c'j),
-
-where the bracket is the bias. The cost falls by about n_out / channels² against forming J, and no
-matrix with a column a parameter is ever stored. The matrix is filled tile by tile, each small
-enough for the cache.
+By Leibniz' rule (see :mod:`double_pinn.numerics.optimizers.leibniz`) K = T Q Tᵀ, where Q holds the
+products of the gradients of the functionals that the rows are made of, and T a few coefficients a
+point. From the channels a and g of a layer, Q is a sum of products (a · a')(g · g'). No matrix with
+a column a parameter is ever stored. K is filled tile by tile, each small enough for the cache.
 
 Where the rows are too many for that (Allen-Cahn: 12,900, a matrix of 1.3 GB and a factorisation of
 half a minute on one core), the domain's points are dealt out to *parts*, and a step sees one part
@@ -21,11 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from double_pinn.numerics.cores import AXIS, sum_over_cores
+from double_pinn.numerics.optimizers.leibniz import RowGradients, last_products, layer_products
 from double_pinn.numerics.row_sets import RowSet
 from double_pinn.numerics.rows import RowSystem
 
 # Points times channels of a tile; times its groups of rows, the side of the largest product.
-_TILE_COLUMNS = 480
+_TILE_COLUMNS = 170
 
 
 class _Tiles(NamedTuple):
@@ -35,17 +33,14 @@ class _Tiles(NamedTuple):
         row_set: the set.
         places: points with a leading axis of tiles.
         scale: √(weight / n) of each row, 0 for the filling, shape (tiles, groups, size).
-        value_channels: 1 for the channels that carry a value (not a derivative), shape (C,).
-        active: for each group, the channels on which its rows depend; the cotangents of the others
-            vanish.
+        gradients: of the set's rows.
         parts: into which the points are dealt out, a run of tiles each.
     """
 
     row_set: RowSet
     places: list
     scale: np.ndarray
-    value_channels: np.ndarray
-    active: list[list[int]]
+    gradients: RowGradients
     parts: int = 1
 
     def part(self, k) -> "_Tiles":
@@ -62,11 +57,6 @@ class _Tiles(NamedTuple):
             scale=take(self.scale) * self.parts**0.5,
             parts=1,
         )
-
-    @property
-    def active_channels(self) -> list[int]:
-        """The active channels of all groups, one after the other."""
-        return [c for channels in self.active for c in channels]
 
 
 class RowGram:
@@ -96,14 +86,12 @@ class RowGram:
             places, counts = row_set.cut(_TILE_COLUMNS, parts)
             weights = np.asarray([group.weight / group.count for group in groups])
             scale = np.sqrt(weights)[None, :, None] * counts[:, None, :]
-            values = [k == 0 for plan in row_set.plans for k in range(len(plan))]
             self._sets.append(
                 _Tiles(
                     row_set,
                     places,
                     scale.astype(system.dtype),
-                    np.asarray(values, system.dtype),
-                    row_set.active_channels(),
+                    RowGradients(row_set),
                     parts,
                 )
             )
@@ -139,49 +127,13 @@ class RowGram:
         """Return K = J Jᵀ, symmetric, shape (size, size)."""
         layers = self.network.weights(parameters)
         K = jnp.zeros((self.size, self.size), self.system.dtype)
-        features = [self._features(tiles, layers) for tiles in self._sets]
+        features = [_features(tiles, layers, self.system.box) for tiles in self._sets]
         starts = np.cumsum([0, *(tiles.scale.size for tiles in self._sets)])
         for s, (tiles, mine) in enumerate(zip(self._sets, features, strict=True)):
             for o, (others, theirs) in enumerate(zip(self._sets[: s + 1], features, strict=False)):
-                K = _fill(K, (starts[s], tiles, mine), (starts[o], others, theirs), same=s == o)
-        return K
-
-    def _features(self, tiles: _Tiles, layers):
-        """Return, with a leading axis of tiles, each layer's inputs and cotangents.
-
-        Inputs have shape (C·size, n_in); cotangents, weighted and of the active channels only,
-        (Σ active · size, n_out).
-        """
-        row_set, box = tiles.row_set, self.system.box
-        n, dtype = tiles.scale.shape[-1], self.system.dtype
-        zeros = [
-            [jnp.zeros((len(plan), bias.size, n), dtype) for _, bias in layers]
-            for plan in row_set.plans
-        ]
-
-        def of_tile(tile):
-            places, scale = tile
-            rows, pull, taps = jax.vjp(
-                lambda shifts: row_set.tapped_rows(layers, box, places, shifts),
-                zeros,
-                has_aux=True,
-            )
-            inputs = [_points_first(parts) for parts in zip(*taps, strict=True)]
-            by_group = []
-            for b in range(len(rows)):
-                (cotangents,) = pull(
-                    [scale[k] if k == b else jnp.zeros(n, dtype) for k in range(len(rows))]
-                )
-                by_group.append(
-                    [
-                        _points_first(parts, tiles.active[b])
-                        for parts in zip(*cotangents, strict=True)
-                    ]
-                )
-            outputs = [jnp.concatenate(parts) for parts in zip(*by_group, strict=True)]
-            return inputs, outputs
-
-        return jax.lax.map(of_tile, (tiles.places, tiles.scale))
+                here, there = (starts[s], tiles, mine), (starts[o], others, theirs)
+                K = _fill(K, here, there, same=s == o, cores=self.system.cores)
+        return sum_over_cores(K, self.system.cores)
 
 
 def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) -> int:
@@ -192,70 +144,97 @@ def _part_count(equation_rows: int, condition_rows: int, most_rows: int | None) 
     return -(-equation_rows // max(most_rows - condition_rows, most_rows // 2, 1))
 
 
-def _points_first(parts, channels=None):
-    """Return some channels of (C, neurons, n) parts as shape (channels · n, neurons)."""
-    stacked = jnp.swapaxes(jnp.concatenate(parts), 1, 2)
-    if channels is not None:
-        stacked = stacked[np.asarray(channels)]
-    return stacked.reshape(-1, stacked.shape[-1])
+def _features(tiles: _Tiles, layers, box):
+    """Return the features of all tiles, with a leading axis of them.
+
+    The hidden layers, which are all alike, come as one: between the tiles and the rest their arrays
+    have an axis of layers.
+    """
+    count, _, size = tiles.scale.shape
+    # All points at once: a tile is too small for an efficient pass through the network.
+    everywhere = [(jnp.ravel(x), jnp.ravel(t)) for x, t in tiles.places]
+    inputs, cotangents, last, slopes = tiles.gradients.features(layers, box, everywhere)
+
+    def by_tile(channels):
+        """Return (channels, points, neurons) as (tiles, channels · size, neurons)."""
+        split = channels.reshape(len(channels), count, size, -1)
+        return jnp.swapaxes(split, 0, 1).reshape(count, -1, split.shape[-1])
+
+    inputs, cotangents = ([by_tile(a) for a in side] for side in (inputs, cotangents))
+    hidden = None
+    if len(inputs) > 1:
+        hidden = tuple(jnp.stack(side[1:], axis=1) for side in (inputs, cotangents))
+    slopes = jnp.swapaxes(slopes.reshape(-1, count, size), 0, 1)
+    return (inputs[0], cotangents[0]), hidden, by_tile(last), slopes
 
 
-def _fill(K, mine, theirs, *, same: bool):
-    """Fill the part of K between two sets, and its mirror image, tile by tile."""
+def _fill(K, mine, theirs, *, same: bool, cores: int):
+    """Fill the part of K between two sets, and its mirror image: this core's share of the tiles."""
     (start, tiles, features), (other_start, others, other_features) = mine, theirs
-    pairs = [
-        (i, j) for i in range(len(tiles.scale)) for j in range(i + 1 if same else len(others.scale))
-    ]
     side, other_side = tiles.scale[0].size, others.scale[0].size
+    core = jax.lax.axis_index(AXIS) if cores > 1 else 0
 
-    def put(K, pair):
-        i, j = pair
-        product = _tile(
-            tiles,
-            jax.tree.map(lambda a: a[i], features),
-            others,
-            jax.tree.map(lambda a: a[j], other_features),
-        )
-        row, column = start + i * side, other_start + j * other_side
-        K = jax.lax.dynamic_update_slice(K, product, (row, column))
-        return jax.lax.dynamic_update_slice(K, product.T, (column, row)), None
+    def at(features, k):
+        return jax.tree.map(lambda a: a[k], features)
 
-    return jax.lax.scan(put, K, tuple(jnp.asarray(pairs, jnp.int32).T))[0]
+    def fill_rows(i, K):
+        here = tiles.gradients, jnp.asarray(tiles.scale)[i], at(features, i)
+        first = (core + i) % cores
 
+        def put(k, K):
+            j = first + k * cores
+            there = others.gradients, jnp.asarray(others.scale)[j], at(other_features, j)
+            product = _tile(*here, *there)
+            row, column = start + i * side, other_start + j * other_side
+            K = jax.lax.dynamic_update_slice(K, product, (row, column))
+            return jax.lax.dynamic_update_slice(K, product.T, (column, row))
 
-def _tile(tiles: _Tiles, features, others: _Tiles, other_features):
-    """Return the products of all rows of one tile with all of another, summed over the layers."""
+        wanted = i + 1 if same else len(others.scale)
+        return jax.lax.fori_loop(0, -(-(wanted - first) // cores), put, K)
 
-    def of_layer(layer):
-        return _layer_tile(tiles, others, *layer)
-
-    layers = list(zip(*features, *other_features, strict=True))
-    products = of_layer(layers[0]) + of_layer(layers[-1])
-    if hidden := layers[1:-1]:
-        # The hidden layers are all alike: one program for all of them.
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *hidden)
-        add = lambda products, layer: (products + of_layer(layer), None)  # noqa: E731
-        products = jax.lax.scan(add, products, stacked)[0]
-    return products
+    return jax.lax.fori_loop(0, len(tiles.scale), fill_rows, K)
 
 
-def _layer_tile(tiles: _Tiles, others: _Tiles, a, d, other_a, other_d):
-    n, m = tiles.scale.shape[-1], others.scale.shape[-1]
-    c, e = tiles.value_channels.size, others.value_channels.size
-    bias = tiles.value_channels[:, None, None, None] * others.value_channels[None, None, :, None]
-    mine, theirs = tiles.active_channels, others.active_channels
-    inputs = (a @ other_a.T).reshape(c, n, e, m) + bias
-    inputs = inputs[:, :, np.asarray(theirs), :]
-    outputs = (d @ other_d.T).reshape(len(mine), n, len(theirs), m)
-    products = iter([inputs[channel] * outputs[k] for k, channel in enumerate(mine)])
-    sums = [sum(next(products) for _ in channels) for channels in tiles.active]
-    return jnp.concatenate([_sum_channels(rows, others.active) for rows in sums])
+def _tile(mine: RowGradients, scale, features, theirs: RowGradients, other_scale, other_features):
+    """Return the products of all rows of one tile with all of another."""
+    first, hidden, last, slopes = features
+    other_first, other_hidden, other_last, other_slopes = other_features
+    products = layer_products(mine, theirs, *first, *other_first, first=True)
+    products = products + last_products(mine, theirs, last, other_last)
+    if hidden is not None:
+
+        def add(products, layer):
+            own, other = layer
+            return products + layer_products(mine, theirs, *own, *other), None
+
+        products = jax.lax.scan(add, products, (hidden, other_hidden))[0]
+    products = products.reshape(len(mine.terms), len(theirs.terms), *products.shape[1:])
+    left, right = mine.coefficients(slopes), theirs.coefficients(other_slopes)
+    # T Q Tᵀ: first along their rows, then along mine.
+    half = [
+        [_combined(coefficients, products[f], axis=1) for coefficients in right]
+        for f in range(len(mine.terms))
+    ]
+    return jnp.concatenate(
+        [
+            jnp.concatenate(
+                [
+                    _combined(coefficients, [row[s] for row in half], axis=0)
+                    * (scale[r][:, None] * other_scale[s])
+                    for s in range(len(right))
+                ],
+                axis=1,
+            )
+            for r, coefficients in enumerate(left)
+        ]
+    )
 
 
-def _sum_channels(products, active):
-    """Sum (n, Σ active, m) over each group's channels; the result has shape (n, groups · m)."""
-    sums, k = [], 0
-    for channels in active:
-        sums.append(sum(products[:, k + i, :] for i in range(len(channels))))
-        k += len(channels)
-    return jnp.concatenate(sums, axis=1)
+def _combined(coefficients, products, axis: int):
+    """Return Σ coefficient · product; a coefficient is one number, or one a point of an axis."""
+    terms = [
+        (c if isinstance(c, float) else jnp.expand_dims(c, 1 - axis)) * product
+        for c, product in zip(coefficients, products, strict=True)
+        if not (isinstance(c, float) and c == 0)
+    ]
+    return sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(products[0])

@@ -190,8 +190,8 @@ class RowGradients:
             for slope, value in zip(group, fixed, strict=True)
             if value is None
         ]
-        *inner, last = zip(*inputs, strict=True)
-        last = jnp.concatenate(last)
+        *inner, outermost = zip(*inputs, strict=True)
+        last = jnp.concatenate(outermost)
         functionals_of_last = [
             sum(c * last[channel] for channel, c in terms.items()) for terms in self.last_terms
         ]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from double_pinn.numerics.cores import summed
 from double_pinn.numerics.networks.base import FlatNetwork
@@ -56,20 +56,22 @@ class Objective:
     system: RowSystem
     regularizer: Regularizer
 
-    def __call__(self, parameters) -> jax.Array:
+    def __call__(self, parameters: Float[Array, " parameters"]) -> Float[Array, ""]:
         """Return the objective, a scalar, from parameters of shape (network.size,)."""
         weights = self.network.weights
         rows = summed(lambda p: self.system.weighted_square(weights(p)), self.system.cores)
         return rows(parameters) + self.penalty(weights(parameters))
 
-    def penalty(self, weights) -> jax.Array:
+    def penalty(self, weights) -> Float[Array, ""]:
         """Return the penalty on the network's weights, zero for most regularisers."""
         if not self.regularizer.adds_penalty:
             return jnp.zeros((), self.system.dtype)
         return self.regularizer.penalty(self.network.kernels(weights))
 
 
-def loss_terms(network: FlatNetwork, system: RowSystem, parameters) -> jax.Array:
+def loss_terms(
+    network: FlatNetwork, system: RowSystem, parameters: Float[Array, " parameters"]
+) -> Float[Array, " terms"]:
     """Return the un-regularised terms L_F, L_B, L_I (Eq. 3), in the order of ``system.terms``."""
     squares = system.mean_squares(network.weights(parameters))
     keep = [k for k, group in enumerate(system.groups) if group.axis is None]

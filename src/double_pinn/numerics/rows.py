@@ -9,9 +9,9 @@ domain, ∂x on the initial edge, ∂t on the boundaries. They follow from the p
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.cores import sum_over_cores
@@ -131,7 +131,7 @@ class RowSystem:
         """
         return [row for row_set in self._sets for row in row_set.rows(weights, self.box)]
 
-    def weighted_square(self, weights) -> jax.Array:
+    def weighted_square(self, weights) -> Float[Array, ""]:
         """Return Σ weight · mean(row²) over all groups (Eqs. 2-4), a scalar; fast to differentiate.
 
         Reverse mode only, once: use :meth:`rows` for anything else. Of several cores, each returns
@@ -144,7 +144,7 @@ class RowSystem:
             for row_set, groups in self.sets
         )
 
-    def mean_squares(self, weights) -> jax.Array:
+    def mean_squares(self, weights) -> Float[Array, " groups"]:
         """Return the mean square of every group, shape (len(groups),), without weights."""
         shares = [
             share

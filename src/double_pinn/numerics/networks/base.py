@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
 
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.derivatives import Plan, nested_channels
@@ -60,7 +62,7 @@ class FlatNetwork:
     def _module(self, seed, dtype=jnp.float32):
         return self.network.module(nnx.Rngs(params=seed), dtype)
 
-    def init(self, seed: int) -> jax.Array:
+    def init(self, seed: int) -> Float[Array, " size"]:
         """Return the initial parameters of a seed, shape (size,).
 
         The draw is made in FP32 and then cast, so both precisions start at the same point.
@@ -68,7 +70,7 @@ class FlatNetwork:
         flat, _ = ravel_pytree(nnx.state(self._module(seed), nnx.Param))
         return flat.astype(self.dtype)
 
-    def weights(self, flat) -> Any:
+    def weights(self, flat: Float[Array, " size"]) -> Any:
         """Return the parameters as a pytree, from the flat vector."""
         return self._unravel(flat)
 
@@ -76,7 +78,14 @@ class FlatNetwork:
         """Return the weights without the biases: what L² and L¹ penalise."""
         return [leaf for leaf in jax.tree.leaves(weights) if leaf.ndim > 1]
 
-    def network_channels(self, weights, x, t, box, plan: Plan) -> list[jax.Array]:
+    def network_channels(
+        self,
+        weights,
+        x: Float[Array | np.ndarray, " n"],
+        t: Float[Array | np.ndarray, " n"],
+        box,
+        plan: Plan,
+    ) -> list[Float[Array, " n"]]:
         """Evaluate the network and the derivatives of a plan at points.
 
         Args:
@@ -97,7 +106,7 @@ class FlatNetwork:
             scaled = [(x - x0) * (2.0 / (x1 - x0)) - 1.0, (t - t0) * (2.0 / (t1 - t0)) - 1.0]
             return module(jnp.stack(scaled).astype(self.dtype))
 
-        return nested_channels(u, x, t, plan)
+        return nested_channels(u, jnp.asarray(x), jnp.asarray(t), plan)
 
     @cached_property
     def _structure(self):
@@ -107,7 +116,7 @@ class FlatNetwork:
             graph, _, *rest = nnx.split(self._module(0, self.dtype), nnx.Param, ...)
         return graph, rest[0]
 
-    def module(self, flat) -> Any:
+    def module(self, flat: Float[Array, " size"]) -> Any:
         """Return the Flax module that holds the parameters."""
         graph, rest = self._structure
         return nnx.merge(graph, self._unravel(flat), rest)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from double_pinn.numerics.cores import AXIS, sum_over_cores
 from double_pinn.numerics.optimizers.leibniz import RowGradients, last_products, layer_products
@@ -110,7 +111,7 @@ class RowGram:
         part.size = sum(tiles.scale.size for tiles in part._sets)
         return part
 
-    def rows(self, parameters) -> jax.Array:
+    def rows(self, parameters: Float[Array, " parameters"]) -> Float[Array, " size"]:
         """Return the weighted rows r, shape (size,); the objective is r·r (Eqs. 2-4)."""
         layers, box = self.network.weights(parameters), self.system.box
 
@@ -123,7 +124,7 @@ class RowGram:
 
         return jnp.concatenate([of_set(tiles) for tiles in self._sets])
 
-    def matrix(self, parameters) -> jax.Array:
+    def matrix(self, parameters: Float[Array, " parameters"]) -> Float[Array, "size size"]:
         """Return K = J Jᵀ, symmetric, shape (size, size)."""
         layers = self.network.weights(parameters)
         K = jnp.zeros((self.size, self.size), self.system.dtype)

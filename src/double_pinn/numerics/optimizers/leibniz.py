@@ -17,6 +17,7 @@ from math import comb
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from double_pinn.numerics.derivatives import VALUE, Functional, Plan, partial
 from double_pinn.numerics.lines import dependent_outputs
@@ -211,7 +212,12 @@ class RowGradients:
         ]
 
 
-def last_products(mine: RowGradients, theirs: RowGradients, a, other_a) -> jax.Array:
+def last_products(
+    mine: RowGradients,
+    theirs: RowGradients,
+    a: Float[Array, "mine n_in"],
+    other_a: Float[Array, "theirs n_in"],
+) -> Float[Array, "products n m"]:
     """Return what the last layer, scalar and linear, adds to the products of the gradients.
 
     Args:
@@ -236,8 +242,15 @@ def last_products(mine: RowGradients, theirs: RowGradients, a, other_a) -> jax.A
 
 
 def layer_products(
-    mine: RowGradients, theirs: RowGradients, a, g, other_a, other_g, *, first: bool = False
-) -> jax.Array:
+    mine: RowGradients,
+    theirs: RowGradients,
+    a: Float[Array, "mine n_in"],
+    g: Float[Array, "mine n_out"],
+    other_a: Float[Array, "theirs n_in"],
+    other_g: Float[Array, "theirs n_out"],
+    *,
+    first: bool = False,
+) -> Float[Array, "products n m"]:
     """Return what a layer adds to the products of the functionals' gradients.
 
     Args:

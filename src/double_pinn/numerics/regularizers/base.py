@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-import jax
+from jaxtyping import Array, Float
 
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.problems.base import AXES
@@ -37,6 +37,6 @@ class Regularizer(Choice):
         if not set(cls.equation_axes) <= set(AXES):
             raise TypeError(f"{cls.__name__}.equation_axes is {cls.equation_axes}: of x and t")
 
-    def penalty(self, kernels: list[jax.Array]) -> jax.Array:
+    def penalty(self, kernels: list[Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the penalty, a scalar, from the network's weights (not its biases)."""
         raise NotImplementedError

@@ -103,12 +103,12 @@ class Line:
         """Return the row, or its derivative along ``axis``, shape (n,)."""
 
         def linear_part(derived):
-            parts = [
+            terms = [
                 plan.select(v, derived(f))
                 for plan, v, f in zip(plans, values, self.linear, strict=True)
                 if f
             ]
-            return sum(parts[1:], start=parts[0]) if parts else 0.0
+            return sum(terms[1:], start=terms[0]) if terms else 0.0
 
         pick = lambda field, f: plans[field].select(values[field], f)  # noqa: E731
         at_points = [pick(k, d.partial(i)) for k, i in self._rest]

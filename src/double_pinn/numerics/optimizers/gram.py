@@ -175,16 +175,16 @@ def _fill(K, mine, theirs, *, same: bool, cores: int):
     side, other_side = tiles.scale[0].size, others.scale[0].size
     core = jax.lax.axis_index(AXIS) if cores > 1 else 0
 
-    def at(features, k):
+    def of_tile(features, k):
         return jax.tree.map(lambda a: a[k], features)
 
     def fill_rows(i, K):
-        here = tiles.gradients, jnp.asarray(tiles.scale)[i], at(features, i)
+        here = tiles.gradients, jnp.asarray(tiles.scale)[i], of_tile(features, i)
         first = (core + i) % cores
 
         def put(k, K):
             j = first + k * cores
-            there = others.gradients, jnp.asarray(others.scale)[j], at(other_features, j)
+            there = others.gradients, jnp.asarray(others.scale)[j], of_tile(other_features, j)
             product = _tile(*here, *there)
             row, column = start + i * side, other_start + j * other_side
             K = jax.lax.dynamic_update_slice(K, product, (row, column))

@@ -29,11 +29,11 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     """
     none, double = cells["none"], cells["double"]
     window = panels.residual_window(none)
-    part = {"x_residual": window[0], "t_residual": window[1]}
+    near_edge = {"x_residual": window[0], "t_residual": window[1]}
     fields = [panels.shown(cell)["u"] for cell in (none, double)]
     field_scale = style.field_scale(none["u_reference"], *fields)
     residual_scale = style.residual_scale(
-        *(panels.shown(cell)["residual"].sel(part) for cell in (none, double))
+        *(panels.shown(cell)["residual"].sel(near_edge) for cell in (none, double))
     )
 
     page, axes, letter = panels.page_with_reference(

@@ -147,9 +147,9 @@ def residual_zoom(ax: Axes, cell: xr.Dataset, scale: Scale, window: tuple[slice,
         window: the ranges of x and t.
     """
     x, t = window
-    part = shown(cell)["residual"].sel(x_residual=x, t_residual=t)
-    field(ax, part, scale)
-    _position_ticks(ax.yaxis, cell["x_residual"].values, values=part["x_residual"].values)
+    zoomed = shown(cell)["residual"].sel(x_residual=x, t_residual=t)
+    field(ax, zoomed, scale)
+    _position_ticks(ax.yaxis, cell["x_residual"].values, values=zoomed["x_residual"].values)
     nodes = np.meshgrid(
         cell["t_collocation"].sel(t_collocation=t), cell["x_collocation"].sel(x_collocation=x)
     )

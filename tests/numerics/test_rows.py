@@ -56,7 +56,10 @@ def rows_of_field(system: RowSystem, u, nested):
                 sizes += [jnp.abs(p).max() for term in terms for p in term]
                 channels.append([sum(term[1:], start=term[0]) for term in terms])
             size = jnp.stack(sizes).max()
-            found += [(row, size) for row in row_set._rows_of(channels, row_set.places)]
+            found += [
+                (row, size)
+                for row in row_set.rows_from(row_set.plans, channels, *row_set.places[0])
+            ]
         return found
 
     names = [group.name for group in system.groups]

@@ -183,19 +183,21 @@ def _refused(check, *arguments) -> list[str]:
     return []
 
 
+def _known_key(kind: str, name: str) -> str:
+    """Return the key of a choice's options, if there is the choice."""
+    key, known = f"{kind}s.{name}", catalogue.names(kind)
+    if name not in known:
+        raise SettingsError(f"{key} is unknown; known here: {', '.join(known)}")
+    return key
+
+
 def _check_options(kind: catalogue.ChoiceKind, name: str, options: Mapping) -> None:
-    key = f"{kind}s.{name}"
-    if name not in catalogue.names(kind):
-        known = ", ".join(catalogue.names(kind))
-        raise SettingsError(f"{key} is unknown; known here: {known}")
+    key = _known_key(kind, name)
     checked(catalogue.found(kind, name).cls, options, f"{key}.")
 
 
 def _check_equation(name: str, parameters: Mapping) -> None:
-    key = f"equations.{name}"
-    if name not in catalogue.names("equation"):
-        known = ", ".join(catalogue.names("equation"))
-        raise SettingsError(f"{key} is unknown; known here: {known}")
+    key = _known_key("equation", name)
     try:
         catalogue.get_problem(name, **parameters)
     except SettingsError as error:

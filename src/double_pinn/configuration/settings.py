@@ -41,6 +41,11 @@ class Equation(Section):
     name: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @cached_property
+    def problem(self) -> Problem:
+        """The equation with its coefficients."""
+        return catalogue.get_problem(self.name, **self.parameters)
+
 
 class Grid(Section):
     """The grid on which errors are taken."""
@@ -75,10 +80,10 @@ class RunSettings(Section):
     optimizer: Optimizer
     logging: Logging = Logging()
 
-    @cached_property
+    @property
     def problem(self) -> Problem:
         """The equation with its coefficients."""
-        return catalogue.get_problem(self.equation.name, **self.equation.parameters)
+        return self.equation.problem
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -137,10 +142,10 @@ class ReferenceSettings(Section):
     equation: Equation
     evaluation: Grid
 
-    @cached_property
+    @property
     def problem(self) -> Problem:
         """The equation with its coefficients."""
-        return catalogue.get_problem(self.equation.name, **self.equation.parameters)
+        return self.equation.problem
 
 
 def checked(model: type[Section], values: Any, prefix: str = "") -> Any:

@@ -44,12 +44,19 @@ class RowSet:
             self.network.network_channels(weights, x, t, box, plan)
             for (x, t), plan in zip(places, self.plans, strict=True)
         ]
-        return self._rows_of(values, places)
+        return self.rows_from(self.plans, values, *places[0])
 
-    def _rows_of(self, values, places):
-        x, t = places[0]
+    def rows_from(self, plans, values, x, t) -> list:
+        """Return the rows of all lines from values at points.
+
+        Args:
+            plans: what selects a functional from the values, for each field.
+            values: one array of shape (n,) a channel, for each field.
+            x: positions, shape (n,).
+            t: instants, shape (n,).
+        """
         return [
-            line.row(self.plans, values, x, t, axis)
+            line.row(plans, values, x, t, axis)
             for line in self.lines
             for axis in (None, *self.axes)
         ]

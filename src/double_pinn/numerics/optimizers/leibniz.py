@@ -127,11 +127,7 @@ class RowGradients:
         """Return the rows from the values of the functionals."""
         at_hand = iter(functionals)
         values = [[next(at_hand) for _ in place] for place in self._functionals]
-        return [
-            line.row(self._plans, values, x, t, axis)
-            for line in self.row_set.lines
-            for axis in (None, *self.row_set.axes)
-        ]
+        return self.row_set.rows_from(self._plans, values, x, t)
 
     def _slopes(self, functionals: Sequence, x, t) -> list[list]:
         """Return, by group and functional, the derivative of a row by a functional."""

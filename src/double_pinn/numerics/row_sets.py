@@ -29,7 +29,7 @@ class RowSet:
             lines: the pointwise lines.
             axes: along which each line is derived, beside the line itself.
             network: what evaluates channels: it has ``network_channels`` and, for Gauss-Newton,
-                ``tapped_channels``.
+                ``gradient_channels``.
         """
         self.places, self.lines, self.axes, self.network = places, lines, tuple(axes), network
         per_line = [line.functionals(self.axes) for line in lines]

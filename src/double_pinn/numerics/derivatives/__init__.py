@@ -14,17 +14,30 @@ from double_pinn.numerics.derivatives.functionals import (
     partial,
 )
 from double_pinn.numerics.derivatives.nested import nested_channels, nested_derivative
-from double_pinn.numerics.derivatives.plans import Plan, make_plan, set_partitions
-from double_pinn.numerics.derivatives.taylor import network_channels, tanh_channels, tapped_channels
+from double_pinn.numerics.derivatives.plans import (
+    Plan,
+    Terms,
+    leibniz_terms,
+    make_plan,
+    set_partitions,
+)
+from double_pinn.numerics.derivatives.taylor import (
+    gradient_channels,
+    network_channels,
+    tanh_channels,
+)
 
 __all__ = [
     "VALUE",
     "Functional",
     "Index",
     "Plan",
+    "Terms",
     "combination",
     "differentiate",
+    "gradient_channels",
     "index_of",
+    "leibniz_terms",
     "make_plan",
     "nested_channels",
     "nested_derivative",
@@ -32,5 +45,4 @@ __all__ = [
     "partial",
     "set_partitions",
     "tanh_channels",
-    "tapped_channels",
 ]

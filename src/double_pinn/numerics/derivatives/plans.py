@@ -9,10 +9,12 @@ ONE channel ("collapsed"), whatever the number of derivatives it sums. A :class:
 smallest set of channels that this module finds for the functionals asked of it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from math import comb
 
 from double_pinn.numerics.derivatives.functionals import VALUE, Functional, Index, partial
 
@@ -133,3 +135,40 @@ def make_plan(functionals: Iterable[Functional]) -> Plan:
         collapsed = []
     ordered = sorted(needed, key=lambda index: (sum(index), index[1], index[0]))
     return Plan((partial(VALUE), *(partial(index) for index in ordered), *collapsed))
+
+
+#: Coefficient of a product of two channels, one of each factor.
+Terms = dict[tuple[int, int], float]
+
+
+def leibniz_terms(plan: Plan, functional: Functional) -> Terms:
+    """Return a functional of a product as a sum of products of the factors' channels.
+
+    Leibniz' rule: D^α(p q) = Σ_β C(α, β) D^β p D^(α-β) q.
+
+    Args:
+        plan: the channels.
+        functional: one of those that the plan was made for.
+    """
+    terms: Terms = defaultdict(float)
+    rest = tuple((index, c) for index, c in functional if index != VALUE)
+    at_value = dict(functional).get(VALUE)
+    if at_value is not None:
+        terms[0, 0] += at_value
+    if not rest:
+        return dict(terms)
+    if rest not in plan.channels:
+        for index, coefficient in rest:
+            for pair, factor in leibniz_terms(plan, partial(index)).items():
+                terms[pair] += coefficient * factor
+        return dict(terms)
+    channel = plan.channels.index(rest)
+    terms[channel, 0] += 1.0
+    terms[0, channel] += 1.0
+    for (p, q), coefficient in rest:
+        for i, j in product(range(p + 1), range(q + 1)):
+            if 0 < i + j < p + q:
+                of_a, of_g = partial((i, j)), partial((p - i, q - j))
+                pair = plan.channels.index(of_a), plan.channels.index(of_g)
+                terms[pair] += coefficient * comb(p, i) * comb(q, j)
+    return dict(terms)

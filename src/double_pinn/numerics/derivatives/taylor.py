@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from double_pinn.numerics.derivatives.plans import Plan, set_partitions
+from double_pinn.numerics.derivatives.plans import Plan, leibniz_terms, set_partitions
 
 Layers = Sequence[tuple[Float[Array, "n_in n_out"], Float[Array, " n_out"]]]
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -93,18 +93,19 @@ def network_channels(
     Returns:
         One array a channel, derivatives in the units of x and t as given.
     """
-    return _propagate(layers, x, t, box, plan, None)[0]
+    return _propagate(layers, x, t, box, plan)[0]
 
 
-def tapped_channels(
-    layers: Layers,
-    x: Float[Array, " n"],
-    t: Float[Array, " n"],
-    box: Box,
-    plan: Plan,
-    shifts: Sequence[Float[Array, "channels n_out n"]],
-) -> tuple[list[Float[Array, " n"]], list[Float[Array, "channels n_in n"]]]:
-    """Evaluate as :func:`network_channels`, with access to every layer's two sides.
+def gradient_channels(
+    layers: Layers, x: Float[Array, " n"], t: Float[Array, " n"], box: Box, plan: Plan
+) -> tuple[
+    list[Float[Array, " n"]], list[Float[Array, "channels n_in n"]], list[Float[Array, "c n_out n"]]
+]:
+    """Evaluate as :func:`network_channels`, with the channels of every layer's two sides.
+
+    With z = Wᵀa + b of a layer, both a and the cotangent g = ∂u/∂z are functions of (x, t). The
+    channels of g travel backwards as those of a do forwards: linearly through the weights, and
+    through tanh' = 1 - tanh² by Leibniz' rule.
 
     Args:
         layers: see :func:`network_channels`.
@@ -112,16 +113,42 @@ def tapped_channels(
         t: instants.
         box: the domain.
         plan: the channels to carry.
-        shifts: added to each layer's output; differentiating with respect to zeros gives the
-            cotangents of the layer's output.
 
     Returns:
-        ``(values, inputs)``: the values as from :func:`network_channels`, and each layer's input.
+        ``(values, inputs, cotangents)``: the values as from :func:`network_channels`, and for each
+        layer but the last the channels of a; of g; the channels of a of the last layer, whose g
+        is 1, are the last of ``inputs``.
     """
-    return _propagate(layers, x, t, box, plan, shifts)
+    values, inputs = _propagate(layers, x, t, box, plan, tapped=True)
+    terms = [leibniz_terms(plan, channel) for channel in plan.channels]
+    kernel = layers[-1][0]
+    after: list = [jnp.broadcast_to(kernel, inputs[-1].shape[1:]), *[None] * (len(plan) - 1)]
+    cotangents = []
+    for k in range(len(layers) - 2, -1, -1):
+        tanh = list(inputs[k + 1])
+        square = _product(terms, tanh, tanh)
+        slope = [1 - square[0], *(-s for s in square[1:])]
+        cotangent = _product(terms, after, slope)
+        cotangents.append(jnp.stack(cotangent))
+        if k > 0:
+            mixed = layers[k][0] @ jnp.concatenate(cotangent, axis=1)
+            after = jnp.split(mixed, len(plan), axis=1)
+    return values, inputs, cotangents[::-1]
 
 
-def _propagate(layers, x, t, box, plan, shifts):
+def _product(terms, left, right) -> list:
+    """Return the channels of a product from those of its factors; ``None`` stands for zero."""
+    return [
+        sum(
+            left[i] * right[j] if c == 1 else c * (left[i] * right[j])
+            for (i, j), c in of_channel.items()
+            if left[i] is not None
+        )
+        for of_channel in terms
+    ]
+
+
+def _propagate(layers, x, t, box, plan, *, tapped: bool = False):
     (x0, x1), (t0, t1) = box
     sx, st = 2.0 / (x1 - x0), 2.0 / (t1 - t0)
     kernel, bias = layers[0]
@@ -132,20 +159,16 @@ def _propagate(layers, x, t, box, plan, shifts):
         a, b = slope.get((1, 0), 0.0) * sx, slope.get((0, 1), 0.0) * st
         z.append((a * kernel[0] + b * kernel[1])[:, None] if a or b else None)
         inputs.append(jnp.full_like(scaled, jnp.asarray([[a], [b]], scaled.dtype)))
-    taps = []
-    if shifts is not None:
-        taps.append(jnp.stack(inputs))
-        z = [s if value is None else value + s for value, s in zip(z, shifts[0], strict=True)]
+    taps = [jnp.stack(inputs)] if tapped else []
 
-    for k, (kernel, bias) in enumerate(layers[1:], start=1):
+    for kernel, bias in layers[1:]:
         entering = tanh_channels(plan, z)
         stacked = _mix(kernel, jnp.concatenate(entering, axis=1))
         # Unlike slices, a split is concatenated again by its transpose, in one pass.
         z = jnp.split(stacked, len(plan), axis=1)
         z[0] = z[0] + bias[:, None]
-        if shifts is not None:
+        if tapped:
             taps.append(jnp.stack(entering))
-            z = [value + s for value, s in zip(z, shifts[k], strict=True)]
     return [value[0] for value in z], taps
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import jax.numpy as jnp
 from flax import nnx
 
-from double_pinn.numerics.derivatives import network_channels, tapped_channels
+from double_pinn.numerics.derivatives import gradient_channels, network_channels
 from double_pinn.numerics.networks.base import FlatNetwork, Network
 from double_pinn.values import Count
 
@@ -76,7 +76,7 @@ class FlatMLP(FlatNetwork):
     network: TanhMLP
 
     network_channels = staticmethod(network_channels)  # type: ignore[assignment]  # without self
-    tapped_channels = staticmethod(tapped_channels)
+    gradient_channels = staticmethod(gradient_channels)
 
     def weights(self, flat) -> list:
         """Return ``[(kernel (n_in, n_out), bias (n_out,)), ...]`` from the flat vector."""

@@ -57,6 +57,7 @@ class StepState(NamedTuple):
         evaluations: evaluations of the objective so far, int32 scalar.
         stalled: whether the last step found no decrease, and the next would find none either.
         phase: whether the next step is of first (0) or second order (1), int32 scalar.
+        horizon: fraction of the time range whose points of the equation the next step sees, scalar.
         inner: the optimiser's own state.
     """
 
@@ -66,6 +67,7 @@ class StepState(NamedTuple):
     evaluations: Any
     stalled: Any
     phase: Any
+    horizon: Any
     inner: Any
 
 
@@ -103,6 +105,7 @@ def optax_stepper(transformation, objective, spread=WHOLE) -> Stepper:
             evaluations=jnp.ones((), jnp.int32),
             stalled=jnp.zeros((), bool),
             phase=jnp.full((), FIRST_ORDER, jnp.int32),
+            horizon=jnp.ones((), value.dtype),
             inner=inner,
         )
 
@@ -128,4 +131,4 @@ def optax_stepper(transformation, objective, spread=WHOLE) -> Stepper:
         )
 
     # All but the transformation's own state is on every core.
-    return Stepper(init, step, StepState(*[WHOLE] * 7)._replace(inner=spread))
+    return Stepper(init, step, StepState(*[WHOLE] * 8)._replace(inner=spread))

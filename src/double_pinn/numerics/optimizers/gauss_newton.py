@@ -1,24 +1,30 @@
 """Gauss-Newton for double PINN, after L-BFGS from the fresh network (ours, not the paper's)."""
 
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from pydantic import Field, field_validator
 
 from double_pinn.numerics.cores import WHOLE
 from double_pinn.numerics.objective import Objective
-from double_pinn.numerics.optimizers.base import Stepper
+from double_pinn.numerics.optimizers.base import Stepper, StepState
 from double_pinn.numerics.optimizers.damped_step import first_damping, gauss_newton_step
-from double_pinn.numerics.optimizers.gram import RowGram
+from double_pinn.numerics.optimizers.gram import WholeGram
 from double_pinn.numerics.optimizers.lbfgs import LBFGS
+from double_pinn.numerics.optimizers.pivoted import PivotedGram
+from double_pinn.numerics.optimizers.tiles import RowTiles
 from double_pinn.numerics.schedule import FIRST_ORDER, SECOND_ORDER
-from double_pinn.values import Count, Natural, NonNegative
+from double_pinn.values import Count, Natural, NonNegative, Positive
 
 
 class GaussNewton(LBFGS):
-    """L-BFGS first, then Levenberg-Marquardt on the rows, with geodesic acceleration.
+    """L-BFGS first, then damped Gauss-Newton steps on the rows by the chord method.
 
-    Over several cores the tiles of K = J Jᵀ are dealt out; each has the whole of the rest.
+    Over several cores the tiles of K = J Jᵀ are dealt out; if it is made as a whole, each core has
+    the whole of the rest.
     """
 
     name = "gauss_newton"
@@ -30,15 +36,28 @@ class GaussNewton(LBFGS):
     """L-BFGS iterations after which Gauss-Newton takes over at the latest."""
     switch_loss: NonNegative = 1e-5
     """Gauss-Newton takes over once the loss is below this fraction of its first value."""
-    acceleration: bool = True
-    """Whether to use geodesic acceleration."""
-    most_rows: Count = 4000
-    """Rows that a step sees, about: its matrix has as many rows and columns. Beyond it the points
-    of the domain are dealt out to parts (Allen-Cahn alone; on a GPU ask for all, 20000)."""
+    horizons: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    """Time marching: fractions of the time range, rising, below 1. The steps see the equation's
+    points up to the first, then up to the next, and in the end all; conditions are always whole."""
+    horizon_loss: NonNegative = 1e-4
+    """A horizon is left once the loss is below this fraction of the first of all."""
+    horizon_steps: Count = 40
+    """Steps after which a horizon is left at the latest."""
+    whole_rows: Count = 4000
+    """Rows up to which K is made as a whole; beyond, from randomly pivoted columns."""
+    most_pivots: Count = 1500
+    """The most columns that K is made from, where it is not made as a whole."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _rise(cls, horizons):
+        if any(a >= b for a, b in pairwise((*horizons, 1.0))):
+            raise ValueError("must rise and stay below 1: the last stage sees the whole time range")
+        return horizons
 
     def stepper(self, objective):
         """Return the schedule bound to an objective."""
-        return _scheduled(self, objective, super().stepper(objective))
+        return _Schedule(self, objective).stepper(super().stepper(objective))
 
 
 class GaussNewtonState(NamedTuple):
@@ -47,94 +66,118 @@ class GaussNewtonState(NamedTuple):
     Attributes:
         first: state of L-BFGS.
         count: steps so far, int32 scalar.
-        marked: objective at the last look of the switching rule, scalar.
+        marked: objective at the start, scalar.
         damping: relative damping of the next Gauss-Newton step, scalar.
-        refused: parts of the rows in a row that gave no step, int32 scalar.
+        stage: number of the horizon that the steps see, int32 scalar.
+        since: steps taken at this horizon, int32 scalar.
     """
 
     first: Any
     count: Any
     marked: Any
     damping: Any
-    refused: Any
+    stage: Any
+    since: Any
 
 
 # Iterations between two looks of the switching rule.
 _LOOK_EVERY = 100
 
 
-def _scheduled(options: "GaussNewton", objective: Objective, first: Stepper) -> Stepper:
-    """Return L-BFGS from the fresh network, and Gauss-Newton once L-BFGS has become slow.
+class _Schedule:
+    """L-BFGS from the fresh network, and Gauss-Newton once L-BFGS has become slow.
 
     The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
     ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after
-    ``warmup_iterations``. Where there are more rows than ``most_rows``, the steps see one part of
-    them after the other; once no part lowers the loss of all rows, the steps see all rows.
+    ``warmup_iterations``. Its steps see one horizon after the other.
     """
-    gram = RowGram(objective.network, objective.system, options.most_rows)
 
-    def init(parameters):
-        state = first.init(parameters)
-        inner = GaussNewtonState(
-            state.inner,
-            count=jnp.zeros((), jnp.int32),
-            marked=state.value,
-            damping=first_damping(parameters.dtype),
-            refused=jnp.zeros((), jnp.int32),
+    def __init__(self, options: GaussNewton, objective: Objective):
+        self.options = options
+        network, system = objective.network, objective.system
+        whole = sum(group.count for group in system.groups) <= options.whole_rows
+        self._tiles = RowTiles(network, system, 1 if whole else system.cores)
+        self._gram = WholeGram if whole else (lambda t: PivotedGram(t, options.most_pivots))
+        self._fractions = np.asarray([*options.horizons, 1.0], system.dtype)
+        t0, t1 = system.box[1]
+        self._instants = (t0 + (t1 - t0) * self._fractions).astype(system.dtype)
+
+    def _seen(self, stage) -> RowTiles:
+        """Return the rows that the steps see."""
+        if len(self._instants) == 1:
+            return self._tiles
+        # Rounding must not cost the last instant.
+        beyond = jnp.asarray(self._instants * (1 + 4 * jnp.finfo(self._instants.dtype).eps))
+        return self._tiles.until(beyond[stage])
+
+    def _at_stage(self, state: StepState, stage) -> StepState:
+        """Return a state at the start of a horizon, with the damping that its loss asks for."""
+        seen = self._seen(stage)
+        rows = seen.rows(state.parameters)
+        value = seen.total(rows @ rows)
+        inner = state.inner._replace(
+            damping=jnp.minimum(value, 1).astype(value.dtype),
+            stage=jnp.asarray(stage, jnp.int32),
+            since=jnp.zeros((), jnp.int32),
         )
-        phase = SECOND_ORDER if options.warmup_iterations == 0 else FIRST_ORDER
-        return state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
+        return state._replace(value=value, horizon=jnp.asarray(self._fractions)[stage], inner=inner)
 
-    def first_order(state):
-        inner = state.inner
-        new = first.step(state._replace(inner=inner.first))
-        count = inner.count + 1
-        low = (count % _LOOK_EVERY == 0) & (new.value < options.switch_loss * inner.marked)
-        over = low | new.stalled | (count >= options.warmup_iterations)
-        return new._replace(
-            stalled=jnp.zeros((), bool),
-            phase=jnp.where(over, SECOND_ORDER, FIRST_ORDER).astype(jnp.int32),
-            inner=inner._replace(first=new.inner, count=count),
-        )
+    def stepper(self, first: Stepper) -> Stepper:
+        """Return the schedule that starts with another optimiser."""
+        marching = len(self._instants) > 1
 
-    def take(rows, state):
-        return gauss_newton_step(
-            rows,
-            state.parameters,
-            state.value,
-            state.inner.damping,
-            acceleration=options.acceleration,
-            judge=gram,
-        )
+        def init(parameters):
+            state = first.init(parameters)
+            zero = jnp.zeros((), jnp.int32)
+            damping = first_damping(parameters.dtype)
+            inner = GaussNewtonState(state.inner, zero, state.value, damping, zero, zero)
+            at_once = self.options.warmup_iterations == 0
+            phase = SECOND_ORDER if at_once else FIRST_ORDER
+            state = state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
+            return self._at_stage(state, 0) if at_once and marching else state
 
-    def second_order(state):
-        inner = state.inner
-        if gram.parts == 1:
-            trial = take(gram, state)
-            whole = jnp.ones((), bool)
-        else:
-            whole = inner.refused >= gram.parts
-            part = inner.count % gram.parts
-            trial = jax.lax.cond(
-                whole, lambda s: take(gram, s), lambda s: take(gram.part(part), s), state
+        def first_order(state):
+            inner = state.inner
+            new = first.step(state._replace(inner=inner.first))
+            count = inner.count + 1
+            low = new.value < self.options.switch_loss * inner.marked
+            over = (low & (count % _LOOK_EVERY == 0)) | new.stalled
+            over = over | (count >= self.options.warmup_iterations)
+            new = new._replace(
+                stalled=jnp.zeros((), bool),
+                phase=jnp.where(over, SECOND_ORDER, FIRST_ORDER).astype(jnp.int32),
+                inner=inner._replace(first=new.inner, count=count),
             )
-        refused = jnp.where(trial.accepted, 0, inner.refused + 1).astype(jnp.int32)
-        return state._replace(
+            if not marching:
+                return new
+            return jax.lax.cond(over, lambda s: self._at_stage(s, 0), lambda s: s, new)
+
+        def step(state):
+            return jax.lax.cond(state.phase == FIRST_ORDER, first_order, self._step, state)
+
+        inner = GaussNewtonState(first.spread.inner, *[WHOLE] * 5)
+        return Stepper(init, step, first.spread._replace(inner=inner))
+
+    def _step(self, state: StepState) -> StepState:
+        """Take a Gauss-Newton step, and go on to the next horizon if this one has been solved."""
+        inner, options, last = state.inner, self.options, len(self._instants) - 1
+        gram = self._gram(self._seen(inner.stage))
+        trial = gauss_newton_step(gram, state.parameters, state.value, inner.damping)
+        taken = state._replace(
             parameters=trial.parameters,
             value=trial.value,
-            evaluations=state.evaluations + trial.trials,
-            stalled=whole & ~trial.accepted,
+            evaluations=state.evaluations + trial.evaluations,
+            stalled=~trial.accepted,
             inner=inner._replace(
-                count=inner.count + 1,
-                # What one part refused says nothing of the next.
-                damping=jnp.where(trial.accepted, trial.damping, inner.damping),
-                # From then on: all rows.
-                refused=jnp.where(whole, inner.refused, refused),
+                count=inner.count + 1, damping=trial.damping, since=inner.since + 1
             ),
         )
+        if not last:
+            return taken
+        solved = trial.value < options.horizon_loss * inner.marked
+        over = solved | ~trial.accepted | (taken.inner.since >= options.horizon_steps)
 
-    def step(state):
-        return jax.lax.cond(state.phase == FIRST_ORDER, first_order, second_order, state)
+        def go_on(state):
+            return self._at_stage(state, inner.stage + 1)._replace(stalled=jnp.zeros((), bool))
 
-    inner = GaussNewtonState(first.spread.inner, *[WHOLE] * 4)
-    return Stepper(init, step, first.spread._replace(inner=inner))
+        return jax.lax.cond(over & (inner.stage < last), go_on, lambda s: s, taken)

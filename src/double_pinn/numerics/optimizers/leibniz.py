@@ -9,53 +9,17 @@ A row is a function of a few functionals of u at its point (u, u_x, L u, ∂L u,
 is a combination of theirs with few coefficients a point: f', f'' u_x, ... of the pointwise line.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
-from math import comb
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from double_pinn.numerics.derivatives import VALUE, Functional, Plan, partial
+from double_pinn.numerics.derivatives import Functional, Terms, leibniz_terms
 from double_pinn.numerics.lines import dependent_outputs
 from double_pinn.numerics.row_sets import RowSet
-
-#: Coefficient of a ⊗ g, by the channels of a and g.
-Terms = dict[tuple[int, int], float]
-
-
-def leibniz_terms(plan: Plan, functional: Functional) -> Terms:
-    """Return ∂(ψu)/∂W of a functional ψ as a sum of products of channels.
-
-    Args:
-        plan: the channels.
-        functional: ψ, one of those that the plan was made for.
-    """
-    terms: Terms = defaultdict(float)
-    rest = tuple((index, c) for index, c in functional if index != VALUE)
-    at_value = dict(functional).get(VALUE)
-    if at_value is not None:
-        terms[0, 0] += at_value
-    if not rest:
-        return dict(terms)
-    if rest not in plan.channels:
-        for index, coefficient in rest:
-            for pair, factor in leibniz_terms(plan, partial(index)).items():
-                terms[pair] += coefficient * factor
-        return dict(terms)
-    channel = plan.channels.index(rest)
-    terms[channel, 0] += 1.0
-    terms[0, channel] += 1.0
-    for (p, q), coefficient in rest:
-        for i, j in product(range(p + 1), range(q + 1)):
-            if 0 < i + j < p + q:
-                of_a, of_g = partial((i, j)), partial((p - i, q - j))
-                pair = plan.channels.index(of_a), plan.channels.index(of_g)
-                terms[pair] += coefficient * comb(p, i) * comb(q, j)
-    return dict(terms)
 
 
 class _Direct:
@@ -161,24 +125,11 @@ class RowGradients:
         n, dtype = places[0][0].size, layers[0][0].dtype
         inputs, cotangents, functionals = [], [], []
         for (x, t), plan, wanted in zip(places, self.row_set.plans, self._functionals, strict=True):
-            zeros = [jnp.zeros((len(plan), bias.size, n), dtype) for _, bias in layers]
-
-            def channels(shifts, x=x, t=t, plan=plan):
-                return self.row_set.network.tapped_channels(layers, x, t, box, plan, shifts)
-
-            values, pull, taps = jax.vjp(channels, zeros, has_aux=True)
-            inputs.append([jnp.swapaxes(tap, 1, 2) for tap in taps])
-            pulled = [
-                pull([jnp.full(n, float(k == c), dtype) for k in range(len(plan))])[0]
-                for c in range(len(plan))
-            ]
-            # Of each layer the cotangent of the value channel.
-            cotangents.append(
-                [
-                    jnp.stack([channel[0].T for channel in layer])
-                    for layer in zip(*pulled, strict=True)
-                ]
+            values, entering, leaving = self.row_set.network.gradient_channels(
+                layers, x, t, box, plan
             )
+            inputs.append([jnp.swapaxes(a, 1, 2) for a in entering])
+            cotangents.append([jnp.swapaxes(g, 1, 2) for g in leaving])
             functionals += [plan.select(values, f) for f in wanted]
         slopes = self._slopes(functionals, *places[0])
         free = [
@@ -194,7 +145,7 @@ class RowGradients:
         ]
         return (
             [jnp.concatenate(layer) for layer in inner],
-            [jnp.concatenate(layer) for layer in [*zip(*cotangents, strict=True)][:-1]],
+            [jnp.concatenate(layer) for layer in zip(*cotangents, strict=True)],
             jnp.stack(functionals_of_last),
             jnp.stack(free) if free else jnp.zeros((0, n), dtype),
         )

@@ -148,7 +148,7 @@ def test_the_command_line_may_give_lists_and_mappings():
         [
             "seeds=[0,3]",
             "points_limit={grid: null, edge: 12}",
-            "optimizers={gauss_newton: {acceleration: false}}",
+            "optimizers={gauss_newton: {horizons: [0.5], whole_rows: 9}}",
         ]
     )
     assert given["seeds"] == ["0", "3"], "Snakemake reads types now: typed() can go"
@@ -158,7 +158,8 @@ def test_the_command_line_may_give_lists_and_mappings():
     found = load(config).configuration
     assert found.seeds == [0, 3]
     assert found.points_limit.model_dump() == {"grid": None, "edge": 12}
-    assert found.optimizers["gauss_newton"]["acceleration"] is False
+    chosen = found.choice("optimizer", "gauss_newton")
+    assert (chosen.horizons, chosen.whole_rows) == ((0.5,), 9)
     assert found.scale == "laptop"
 
 

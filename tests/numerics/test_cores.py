@@ -88,9 +88,11 @@ def test_several_cores_compute_what_one_computes(run, regularizer, cores):
     agree(together, alone, 1e-6)
 
 
-def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run):
+@pytest.mark.parametrize("whole_rows", [4000, 1])
+def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run, whole_rows):
+    options = {"memory": MEMORY, "warmup_iterations": 10, "whole_rows": whole_rows}
     changes = {
-        "optimizer": {"name": "gauss_newton", "memory": MEMORY, "warmup_iterations": 10},
+        "optimizer": {"name": "gauss_newton", **options},
         "iterations": 14,
     }
     alone, _ = run(1, "alone", **changes)

@@ -108,7 +108,9 @@ def test_up_to_a_horizon_the_rows_are_those_of_the_points_before_it(small_tiles)
     np.testing.assert_allclose(pulled, J.sum(axis=0), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(("equation", "dtype"), [("allen_cahn", np.float64), ("reaction", np.float32)])
+@pytest.mark.parametrize(
+    ("equation", "dtype"), [("allen_cahn", np.float64), ("reaction", np.float32)]
+)
 def test_pivoted_columns_make_the_matrix(equation, dtype, small_tiles):
     """F Fᵀ is K but for what the damping allows, and its damped inverse is that of K."""
     tiles, parameters, _ = build(equation, "double", dtype)

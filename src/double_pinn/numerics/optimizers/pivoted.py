@@ -159,10 +159,11 @@ class PivotedGram:
         groups, size = self.tiles.sets[k].tile_shape
         missing = self._by_set(state.diagonal)[k].reshape(-1, groups, size).sum(axis=1)
         missing = gather_shares(missing, self.tiles.shares).ravel()
-        # The same numbers at every step: a step is a function of the state alone.
-        noise = jax.random.gumbel(
-            jax.random.fold_in(jax.random.key(0), state.number), missing.shape, missing.dtype
-        )
+        # The same numbers at every step, and for a point on whatever core: a step is a function of
+        # the state alone.
+        numbers = self.tiles.sets[k].numbers
+        key = jax.random.fold_in(jax.random.key(0), state.number)
+        noise = jax.random.gumbel(key, (numbers.max() + 1,), missing.dtype)[numbers.ravel()]
         return jax.lax.top_k(jnp.log(missing) + noise, size)[1]
 
     def _columns(self, k: int, chosen, weights, scales, points):

@@ -35,6 +35,7 @@ class TileSet(NamedTuple):
         gradients: of its rows.
         places: the points of each field, shapes (tiles, size).
         counts: 1, or 0 for a point that only fills its tile up, shape (tiles, size).
+        numbers: of the points in the set, shape (tiles, size), whatever the shares.
         weights: of each group of rows.
     """
 
@@ -42,6 +43,7 @@ class TileSet(NamedTuple):
     gradients: RowGradients
     places: list
     counts: np.ndarray
+    numbers: np.ndarray
     weights: np.ndarray
 
     @property
@@ -180,6 +182,7 @@ def _cut(row_set: RowSet, groups, shares: int, *, by_time: bool) -> TileSet:
         RowGradients(row_set),
         [(x[take[dealt]], t[take[dealt]]) for x, t in places],
         counts[dealt],
+        take[dealt],
         np.asarray([group.weight for group in groups]),
     )
 

@@ -3,6 +3,8 @@
     python tests/recorded/losses.py           compares to the bit with what is recorded
     python tests/recorded/losses.py --record  records again: for changes of numbers on purpose
 
+A word more, such as gauss_newton, does it for the cases alone whose names begin so.
+
 Bits are those of one machine and one set of versions; other machines meet the tolerance of
 test_recorded_losses.py. Threads of the linear algebra decide bits too, so there is one.
 """
@@ -88,7 +90,7 @@ def main() -> int:
     recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
     for name, settings in cases():
-        if not name.startswith(tuple(wanted)) and wanted:
+        if wanted and not name.startswith(tuple(wanted)):
             found[name] = recorded[name]
             continue
         found[name] = trained(settings)

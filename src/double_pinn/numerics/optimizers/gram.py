@@ -61,13 +61,18 @@ class WholeGram:
         return sum_over_cores(K, rows.system.cores)
 
     def factor(self, matrix: WholeMatrix, mu):
-        """Return the Cholesky factor of K + μI; NaN where there is none."""
-        diagonal = jnp.arange(len(matrix.K))
-        return jnp.linalg.cholesky(matrix.K.at[diagonal, diagonal].add(mu), symmetrize_input=False)
+        """Return the Cholesky factor of K + μI."""
+        return damped_cholesky(matrix.K, mu)
 
     def solve(self, matrix: WholeMatrix, factor, mu, z: Float[Array, " size"]):
         """Return (K + μI)⁻¹ z."""
         return cho_solve((factor, True), z)
+
+
+def damped_cholesky(matrix: Float[Array, "n n"], mu) -> Float[Array, "n n"]:
+    """Return the Cholesky factor of a matrix + μI, its lower triangle; NaN where there is none."""
+    diagonal = jnp.arange(len(matrix))
+    return jnp.linalg.cholesky(matrix.at[diagonal, diagonal].add(mu), symmetrize_input=False)
 
 
 def _fill(K, mine, theirs, *, same: bool, cores: int):

@@ -17,6 +17,7 @@ from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
 from double_pinn.numerics.cores import AXIS, gather_shares
+from double_pinn.numerics.optimizers.gram import damped_cholesky
 from double_pinn.numerics.optimizers.tiles import RowTiles, features, product, tile_of
 
 # What F may miss of K's trace, over the damping: the misses' largest eigenvalue is far smaller.
@@ -192,10 +193,7 @@ class PivotedGram:
 
     def factor(self, matrix: PivotedMatrix, mu):
         """Return the Cholesky factor of FᵀF + μI."""
-        diagonal = jnp.arange(self.columns)
-        return jnp.linalg.cholesky(
-            matrix.inner.at[diagonal, diagonal].add(mu), symmetrize_input=False
-        )
+        return damped_cholesky(matrix.inner, mu)
 
     def solve(self, matrix: PivotedMatrix, factor, mu, z: Float[Array, " size"]):
         """Return (F Fᵀ + μI)⁻¹ z, of this core's rows."""

@@ -8,6 +8,7 @@ a column a parameter is ever stored.
 """
 
 import copy
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -78,7 +79,7 @@ class RowTiles:
             _cut(row_set, groups, shares, by_time=k == 0)
             for k, (row_set, groups) in enumerate(system.sets)
         ]
-        sizes = [len(s.counts) // shares * len(s.weights) * s.counts.shape[1] for s in self.sets]
+        sizes = [len(s.counts) // shares * math.prod(s.tile_shape) for s in self.sets]
         self.starts = np.cumsum([0, *sizes])
         self.size = int(self.starts[-1])
 

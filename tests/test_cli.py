@@ -10,7 +10,10 @@ import pytest
 
 from double_pinn import __version__, cli
 from double_pinn.cli import main
+from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import DeviceError, TrainingInterruptedError
+from double_pinn.results import reference
+from double_pinn.results.netcdf import write_dataset
 from double_pinn.running import training
 
 
@@ -111,6 +114,14 @@ def evaluate_arguments(tmp_path, values):
         *["evaluate", "--settings", settings, "--reference", tmp_path / "reference.nc"],
         *["--runs", tmp_path / "run.nc", "--output", tmp_path / "e.nc"],
     ]
+
+
+def test_a_reference_of_another_equation(settings_file, tmp_path, capsys, unconfigured):
+    solution = reference.solve(get_problem("wave"), 9, 9)
+    write_dataset(solution, tmp_path / "wave.nc")
+    arguments = train_arguments(settings_file(), tmp_path / "o.nc")
+    message = refused(capsys, *arguments, "--reference", tmp_path / "wave.nc")
+    assert f"{tmp_path}/wave.nc: solves another equation (name is wave, not convection" in message
 
 
 def test_a_reference_that_is_not_there(evaluation_settings, tmp_path, capsys, unconfigured):

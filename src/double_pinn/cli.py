@@ -126,10 +126,16 @@ def _train(args):
         available = args.threads or sensible_cores(settings.collocation_count)
     cores = optimizer.cores(available)
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
+    from double_pinn.numerics.trainer import Solution
     from double_pinn.results import netcdf
+    from double_pinn.results.reference import read_reference
     from double_pinn.running import training
     from double_pinn.running.progress import Progress
 
+    solution = None
+    if args.reference:
+        known = read_reference(settings.problem, args.reference)
+        solution = Solution(known.x.values, known.t.values, known.u.values)
     netcdf.commit()  # looked up once: the commit of the start goes into the file
     progress = Progress(
         f"{settings.cell} seed {args.seed}",
@@ -145,6 +151,7 @@ def _train(args):
         dataset = training.train(
             settings,
             args.seed,
+            solution=solution,
             checkpoints=args.checkpoints,
             checkpoint_seconds=args.checkpoint_seconds,
             progress=progress,
@@ -182,7 +189,7 @@ def _figure(args):
     from double_pinn.showing import figures
 
     catalogue.read_without_jax()
-    figures.render(args.number, _roles(args.cell), args.output)
+    figures.render(args.number, _roles(args.cell), args.output, args.published)
 
 
 def _table(args):
@@ -247,6 +254,11 @@ def _parser() -> argparse.ArgumentParser:
         help="seed of the initial parameters",
     )
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
+    sub.add_argument(
+        "--reference",
+        type=Path,
+        help="netCDF of the reference: the log measures errors against it (default: closed form)",
+    )
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(
         "--checkpoint-seconds",
@@ -276,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("figure", _figure, "Draw a figure of the paper from evaluated cells.")
     sub.add_argument("number", type=int, help="the paper's number of the figure")
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROLE=FILE")
+    sub.add_argument("--published", type=Path, help="CSV of published numbers, to draw beside")
     sub.add_argument("--output", type=Path, nargs="+", required=True, help="PDF and PNG to write")
 
     sub = command("table", _table, "Write Table 1 from evaluated cells and published numbers.")

@@ -16,7 +16,7 @@ from double_pinn.configuration.settings import evaluation_from_dict, settings_fr
 from double_pinn.errors import DataError, TrainingInterruptedError
 from double_pinn.numerics.networks.mlp import FlatMLP
 from double_pinn.numerics.optimizers.lbfgs import LBFGS
-from double_pinn.numerics.trainer import DTYPES
+from double_pinn.numerics.trainer import DTYPES, Solution
 from double_pinn.results import netcdf
 from double_pinn.running import training
 from double_pinn.running.history import Progression
@@ -35,7 +35,9 @@ def compiled():
 def settings(plain_settings, compiled, monkeypatch):
     """``settings(**changes)``: a tiny cell; ``train`` compiles each kind of it only once."""
 
-    def trainer_of(settings):
+    def trainer_of(settings, solution=None):
+        if solution is not None:
+            return make_trainer(settings, solution)
         plain = settings.as_dict()
         key = repr({k: v for k, v in plain.items() if k not in ("stopping", "logging")})
         if key not in compiled:
@@ -128,6 +130,33 @@ def test_the_first_entry_is_the_fresh_network(straight, settings):
     trainer = make_trainer(settings())
     start = trainer.network.init(0)
     assert float(straight.objective[0]) == pytest.approx(float(trainer.objective(start)), rel=1e-12)
+
+
+def test_the_log_looks_at_the_closed_form_or_at_a_given_solution(straight, settings):
+    exact = settings().problem.exact
+    x, t = np.linspace(0, 2 * np.pi, 303), np.linspace(0, 1, 202)
+    u = exact(*np.meshgrid(x, t, indexing="ij"))
+    given = train(settings(), seed=0, solution=Solution(x, t, np.asarray(u)))
+    same(given, straight, "rmae_history", "rrmse_history")
+    for name in ("rmae_history", "rrmse_history"):
+        assert np.all(given[name] > 0)
+        np.testing.assert_allclose(given[name], straight[name], rtol=2e-2)
+    doubled = train(settings(), seed=0, solution=Solution(x, t, 2 * np.asarray(u)))
+    assert np.all(doubled.rmae_history != given.rmae_history)
+
+
+def test_without_a_solution_errors_are_missing(settings):
+    run = train(settings(equation={"name": "allen_cahn"}, stopping__max_iterations=10), seed=0)
+    assert np.all(np.isnan(run.rmae_history))
+    assert np.all(np.isnan(run.rrmse_history))
+    assert np.all(run.horizon == 1)
+
+
+def test_a_solution_is_thinned_to_at_most_101_points_each_way():
+    x, t = np.arange(404.0), np.arange(102.0)
+    thin = Solution(x, t, x[:, None] + 1000 * t).thinned()
+    assert (len(thin.x), len(thin.t)) == (101, 51)
+    np.testing.assert_array_equal(thin.u, thin.x[:, None] + 1000 * thin.t)
 
 
 def test_seeds_decide(straight, settings):

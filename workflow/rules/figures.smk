@@ -19,6 +19,7 @@ for number in numbers_of("figure"):
             f"draw_figure{number}"
         input:
             evaluations=evaluations_of(f"figure{number}"),
+            published=given(CAMPAIGN.configuration.published),
             code=library_files(f"showing/figures/figure{number}.py", rooms=["showing"]),
         output:
             pdf=f"results/{{scale}}/figures/figure{number}.pdf",
@@ -39,5 +40,5 @@ for number in numbers_of("figure"):
             number=number,
             cells=roles_of(f"figure{number}"),
         shell:
-            "double-pinn figure {params.number} {params.cells}"
+            "double-pinn figure {params.number} {params.cells} --published {input.published}"
             " --output {output.pdf} {output.png} > {log} 2>&1"

@@ -15,6 +15,8 @@ rule train:
 rule train_network:
     input:
         settings="results/{scale}/settings/train/{cell}.json",
+        # For the log alone, so a new one retrains nothing.
+        reference=solution_to_log,
         code=number_deciding,
     output:
         "results/{scale}/runs/{cell}/seed{seed}.nc",
@@ -26,7 +28,7 @@ rule train_network:
     priority: 10
     conda:
         "../../envs/{}.yaml".format("cuda" if DEVICE == "gpu" else "cpu")
-    threads: 1
+    threads: train_threads
     resources:
         runtime=train_runtime,
         mem_mb=train_memory,
@@ -34,7 +36,11 @@ rule train_network:
         device=DEVICE,
     params:
         checkpoints=checkpoint_folder,
+        reference=lambda wildcards, input: (
+            f"--reference {input.reference}" if input.reference else ""
+        ),
     shell:
         "double-pinn train --settings {input.settings} --seed {wildcards.seed}"
         " --output {output} --checkpoints {params.checkpoints} --log {log}"
+        " {params.reference}"
         " --threads {threads} --device {resources.device}"

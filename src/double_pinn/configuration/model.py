@@ -58,12 +58,20 @@ class Job(Section):
     """Megabytes."""
 
 
+class TrainJob(Job):
+    """What a training job asks for."""
+
+    threads: Count = 1
+    """Cores; a run is dealt out over them, and computes the same but for rounding."""
+
+
 class TrainJobs(Section):
     """What training jobs ask of a cluster."""
 
-    default: Job
-    """`runtime` (minutes) and `mem_mb` of a training job; both grow with every attempt."""
-    cells: dict[Name, Job] = Field(default_factory=dict)
+    default: TrainJob
+    """`runtime` (minutes) and `mem_mb` of a training job, both grow with every attempt; and
+    `threads`, its cores (default: 1)."""
+    cells: dict[Name, TrainJob] = Field(default_factory=dict)
     """The same for a cell, by its name."""
 
 

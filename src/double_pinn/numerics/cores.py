@@ -54,6 +54,11 @@ def sum_over_cores(values, cores: int):
     return values if cores == 1 else jax.lax.psum(values, AXIS)
 
 
+def largest_over_cores(value, cores: int):
+    """Return the largest of all cores' values."""
+    return value if cores == 1 else jax.lax.pmax(value, AXIS)
+
+
 def gather_shares(share, cores: int):
     """Return the concatenation of all cores' shares along the leading axis."""
     return share if cores == 1 else jax.lax.all_gather(share, AXIS, tiled=True)

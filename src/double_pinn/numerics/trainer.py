@@ -1,6 +1,5 @@
 """The compiled pieces of one run: start, stretches of iterations, losses and errors for the log."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -18,8 +17,36 @@ from double_pinn.numerics.regularizers.base import Regularizer
 
 DTYPES = {"fp32": np.float32, "fp64": np.float64}
 
-# The grid on which the log measures errors, each way.
+# Points of the grid on which the log measures errors, each way; of a given solution, at most.
 _ERROR_GRID = 101
+
+
+class Solution(NamedTuple):
+    """A solution on a grid, for the log to look at.
+
+    Attributes:
+        x: shape (nx,).
+        t: shape (nt,).
+        u: shape (nx, nt), float64.
+    """
+
+    x: np.ndarray
+    t: np.ndarray
+    u: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Solution | None":
+        """Return the closed form of an equation, if it has one, on 101 × 101 points."""
+        if problem.exact is None:
+            return None
+        x, t = (np.linspace(*ends, _ERROR_GRID) for ends in (problem.x_range, problem.t_range))
+        u = problem.exact(*np.meshgrid(x, t, indexing="ij"))
+        return cls(x, t, np.asarray(u, np.float64))
+
+    def thinned(self) -> "Solution":
+        """Return every k-th point each way, with the least k that leaves 101 or fewer."""
+        i, j = (slice(None, None, -(-len(axis) // _ERROR_GRID)) for axis in (self.x, self.t))
+        return Solution(self.x[i], self.t[j], self.u[i, j])
 
 
 class Ingredients(NamedTuple):
@@ -56,11 +83,17 @@ class Trainer:
         init: ``init(parameters) -> StepState``.
         advance: ``advance(state, count) -> (state, taken, finite)``, see :meth:`_advance`.
         losses: ``losses(parameters) -> (train terms, test terms)``, un-regularised.
-        errors: ``errors(parameters) -> (rMAE, rRMSE)``, or ``None`` without a closed form.
+        errors: ``errors(parameters) -> (rMAE, rRMSE)``, or ``None`` without a solution.
     """
 
-    def __init__(self, made_of: Ingredients):
-        """Build network, rows, objective and optimiser; compiles lazily."""
+    def __init__(self, made_of: Ingredients, solution: Solution | None = None):
+        """Build network, rows, objective and optimiser; compiles lazily.
+
+        Args:
+            made_of: what the run is made of.
+            solution: what the log measures errors against, for the log alone: training never sees
+                it. By default the closed form, if there is one.
+        """
         problem, optimizer, dtype = made_of.problem, made_of.optimizer, DTYPES[made_of.precision]
         if jax.dtypes.canonicalize_dtype(dtype) != dtype:
             raise RuntimeError("FP64 needs jax_enable_x64; the command line sets it")
@@ -82,24 +115,20 @@ class Trainer:
             lambda p: tuple(loss_terms(network, system, p) for system in systems),
             *(cores, WHOLE, WHOLE),
         )
-        self.errors = self._errors(problem.exact) if problem.exact else None
+        solution = solution or Solution.of(problem)
+        self.errors = self._errors(solution.thinned()) if solution else None
         spread = self.stepper.spread
         self.init = compiled(self.stepper.init, cores, WHOLE, spread)
         self.advance = compiled(
             *(self._advance, cores, (spread, WHOLE), (spread, WHOLE, WHOLE)), donate_argnums=0
         )
 
-    def _errors(self, exact: Callable):
-        """Return a function of the parameters: rMAE and rRMSE on a 101 × 101 grid.
-
-        For the log alone: training never sees the closed form.
-        """
-        problem, dtype = self.problem, self.dtype
-        box = (problem.x_range, problem.t_range)
-        axes = (np.linspace(*ends, _ERROR_GRID) for ends in box)
-        x, t = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
-        u = np.asarray(exact(x, t), np.float64)
-        x, t, plan = x.astype(dtype), t.astype(dtype), make_plan([partial(VALUE)])
+    def _errors(self, solution: Solution):
+        """Return a function of the parameters: rMAE and rRMSE against a solution."""
+        box, dtype = (self.problem.x_range, self.problem.t_range), self.dtype
+        axes = np.meshgrid(solution.x, solution.t, indexing="ij")
+        (x, t), u = (axis.ravel().astype(dtype) for axis in axes), solution.u.ravel()
+        plan = make_plan([partial(VALUE)])
 
         def errors(parameters):
             weights = self.network.weights(parameters)

@@ -12,14 +12,11 @@ from double_pinn.errors import DataError
 from double_pinn.numerics.points import collocation_axes
 from double_pinn.numerics.problems.base import Problem
 from double_pinn.results import predict
-from double_pinn.results.netcdf import read_dataset
-from double_pinn.results.reference import axes
+from double_pinn.results.reference import AGAIN, axes, read_reference
 from double_pinn.results.runs import (
     HISTORIES,
     MORE_HISTORIES,
-    differences,
     read_runs,
-    settings_in,
 )
 
 
@@ -183,15 +180,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
 
 def _read_reference(problem: Problem, grid: Grid, path: str | PathLike[str]) -> xr.Dataset:
     """Return the reference, if it belongs to the cell's equation and evaluation grid."""
-    reference = read_dataset(path, require=("u", "x", "t", "reference_error"))
-    again = "run the rule that writes the reference again"
-    solved = {
-        "name": reference.attrs.get("equation"),
-        "parameters": settings_in(reference.attrs.get("equation_parameters"), path),
-    }
-    asked = {"name": problem.name, "parameters": problem.parameters}
-    if different := differences(solved, asked):
-        raise DataError(f"{path}: solves another equation ({different}); {again}")
+    reference = read_reference(problem, path)
     expected = axes(problem, grid.nx, grid.nt)
     for name, axis in zip(("x", "t"), expected, strict=True):
         found = reference[name].values
@@ -200,6 +189,6 @@ def _read_reference(problem: Problem, grid: Grid, path: str | PathLike[str]) -> 
             raise DataError(
                 f"{path}: its {name} has {len(found)} points from {found[0]:g} to {found[-1]:g}, "
                 f"but evaluation.n{name} asks for {len(axis)} from {axis[0]:g} to {axis[-1]:g}; "
-                f"{again}"
+                f"{AGAIN}"
             )
     return reference

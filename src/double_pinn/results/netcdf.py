@@ -61,8 +61,9 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "wall_time": ("time spent training, compilation and restarts included", "s"),
     "evaluations": ("evaluations of the objective and its gradient", "1"),
     "phase": ("order of the optimiser's steps: 0 first order, 1 second order", "1"),
-    "rmae_history": ("relative mean absolute error against the closed form, 101 x 101", "1"),
-    "rrmse_history": ("relative root mean square error against the closed form, 101 x 101", "1"),
+    "horizon": ("part of the time range whose points of the equation the steps see", "1"),
+    "rmae_history": ("relative mean absolute error on at most 101 x 101 points", "1"),
+    "rrmse_history": ("relative root mean square error on at most 101 x 101 points", "1"),
     # results
     "parameters": ("network parameters after the last iteration", "1"),
     "rmae": ("relative mean absolute error, sum |u - u_reference| / sum |u_reference|", "1"),

@@ -16,6 +16,7 @@ Everything is computed in double precision, whatever the precision of the networ
 
 import json
 import math
+from os import PathLike
 from typing import ClassVar, Protocol
 
 import jax
@@ -23,8 +24,10 @@ import numpy as np
 import xarray as xr
 from scipy import fft
 
-from double_pinn.errors import UserError
+from double_pinn.errors import DataError, UserError
 from double_pinn.numerics.problems import Problem
+from double_pinn.results.netcdf import read_dataset
+from double_pinn.results.runs import differences, settings_in
 
 #: The least number of Fourier modes. For Allen-Cahn they resolve the kink of the initial value once
 #: it is sqrt(4 d t) wide, which at the first instant of the evaluation grid, t = 1/200, is 1.4e-3.
@@ -44,6 +47,9 @@ OVERSAMPLING = 256
 
 #: Points on the circle over which the phi functions are averaged.
 CONTOUR_POINTS = 64
+
+#: What to do about a file of a reference that does not fit.
+AGAIN = "run the rule that writes the reference again"
 
 
 def axes(problem: Problem, nx: int, nt: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +122,27 @@ def solve(
             **attributes,
         },
     )
+
+
+def read_reference(problem: Problem, path: str | PathLike[str]) -> xr.Dataset:
+    """Return what :func:`solve` gave, if it is the solution of an equation.
+
+    Args:
+        problem: the equation.
+        path: the file.
+
+    Raises:
+        DataError: if the file is missing or damaged, or of another equation.
+    """
+    reference = read_dataset(path, require=("u", "x", "t", "reference_error"))
+    solved = {
+        "name": reference.attrs.get("equation"),
+        "parameters": settings_in(reference.attrs.get("equation_parameters"), path),
+    }
+    asked = {"name": problem.name, "parameters": problem.parameters}
+    if different := differences(solved, asked):
+        raise DataError(f"{path}: solves another equation ({different}); {AGAIN}")
+    return reference
 
 
 def _converged(problem, x, t, modes, step, tolerance):

@@ -23,8 +23,8 @@ HISTORIES = (
     "evaluations",
 )
 
-#: Logged too; the errors only where there is a closed form.
-MORE_HISTORIES = ("phase", "rmae_history", "rrmse_history")
+#: Logged too, but by earlier versions; the errors are NaN where the log had no solution to look at.
+MORE_HISTORIES = ("phase", "horizon", "rmae_history", "rrmse_history")
 
 #: Attributes that a run file must have.
 RUN_ATTRIBUTES = ("seed", "settings", "iterations_run", "stop_reason", "n_collocation")

@@ -15,7 +15,7 @@ import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError, TrainingInterruptedError
-from double_pinn.numerics.trainer import Ingredients, Trainer
+from double_pinn.numerics.trainer import Ingredients, Solution, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
 from double_pinn.running.identity import checkpoint_identity, run_digest
@@ -26,8 +26,8 @@ from double_pinn.running.signals import Signals
 _STRETCH_SECONDS = 2.0
 
 
-def make_trainer(settings: RunSettings) -> Trainer:
-    """Return the compiled pieces of a cell."""
+def make_trainer(settings: RunSettings, solution: Solution | None = None) -> Trainer:
+    """Return the compiled pieces of a cell, whose log looks at a solution."""
     return Trainer(
         Ingredients(
             settings.problem,
@@ -37,7 +37,8 @@ def make_trainer(settings: RunSettings) -> Trainer:
             settings.points,
             settings.test_points,
             settings.precision,
-        )
+        ),
+        solution,
     )
 
 
@@ -45,6 +46,7 @@ def train(
     settings: RunSettings,
     seed: int,
     *,
+    solution: Solution | None = None,
     checkpoints: Path | None = None,
     checkpoint_seconds: float = 120.0,
     progress: Progress | None = None,
@@ -54,6 +56,7 @@ def train(
     Args:
         settings: the cell.
         seed: of the initial parameters.
+        solution: what the log measures errors against; by default the closed form, if any.
         checkpoints: folder of this run's checkpoints; a run found there is continued.
         checkpoint_seconds: wall-clock seconds between two checkpoints.
         progress: where to report.
@@ -77,7 +80,7 @@ def train(
             checkpoints, checkpoint_identity(settings, seed, code, jax.default_backend())
         )
     with folder or contextlib.nullcontext():
-        trainer = make_trainer(settings)
+        trainer = make_trainer(settings, solution)
         dataset = _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
     return dataset.assign_attrs(code=code)
 
@@ -187,11 +190,13 @@ def _next_event(settings, now: Progression) -> int:
 def _log(trainer, state, now: Progression, elapsed: float, progress):
     train_terms, test_terms = (np.asarray(v, np.float64) for v in trainer.losses(state.parameters))
     objective = float(state.value)
-    if trainer.errors:
-        rmae, rrmse = map(float, trainer.errors(state.parameters))
-        now.history.append(rmae_history=rmae, rrmse_history=rrmse)
+    unknown = math.nan, math.nan
+    rmae, rrmse = map(float, trainer.errors(state.parameters) if trainer.errors else unknown)
     now.history.append(
         phase=now.phase,
+        horizon=float(state.horizon),
+        rmae_history=rmae,
+        rrmse_history=rrmse,
         iteration=now.iteration,
         objective=objective,
         train_loss=float(train_terms.sum()),

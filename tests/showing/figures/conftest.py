@@ -229,11 +229,11 @@ def make_cells(number, **common):
             for optimizer in ("lbfgs", "gauss_newton")
         },
         9: {
-            "lbfgs": {"equation": "allen_cahn", **double64, "error": 0.3},
+            "lbfgs": {"equation": "allen_cahn", **double64, "error": 0.3, "timed": True},
             "gauss_newton": {
                 "equation": "allen_cahn",
                 **double64,
-                "optimizer": "gauss_newton",
+                "optimizer": "marching",
                 "switch": 1000,
                 "iterations": 1200,
             },

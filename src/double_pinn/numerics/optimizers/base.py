@@ -57,8 +57,8 @@ class StepState(NamedTuple):
         evaluations: evaluations of the objective so far, int32 scalar.
         stalled: whether the last step found no decrease, and the next would find none either.
         phase: whether the next step is of first (0) or second order (1), int32 scalar.
-        horizon: fraction of the time range whose points of the equation the next step sees, scalar.
         inner: the optimiser's own state.
+        horizon: fraction of the time range whose points of the equation the next step sees, scalar.
     """
 
     parameters: Any
@@ -67,8 +67,8 @@ class StepState(NamedTuple):
     evaluations: Any
     stalled: Any
     phase: Any
-    horizon: Any
     inner: Any
+    horizon: Any = 1.0
 
 
 class Stepper(NamedTuple):
@@ -105,8 +105,8 @@ def optax_stepper(transformation, objective, spread=WHOLE) -> Stepper:
             evaluations=jnp.ones((), jnp.int32),
             stalled=jnp.zeros((), bool),
             phase=jnp.full((), FIRST_ORDER, jnp.int32),
-            horizon=jnp.ones((), value.dtype),
             inner=inner,
+            horizon=jnp.ones((), value.dtype),
         )
 
     def step(state):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
 
-from double_pinn.numerics.cores import AXIS, gather_shares
+from double_pinn.numerics.cores import AXIS, gather_shares, largest_over_cores
 from double_pinn.numerics.optimizers.gram import damped_cholesky
 from double_pinn.numerics.optimizers.tiles import RowTiles, features, product, tile_of
 
@@ -96,7 +96,7 @@ class PivotedGram:
         scale = trace / counted
         least = 64 * jnp.finfo(diagonal.dtype).eps
         enough = jnp.maximum(_MISSING * damping * scale, least * trace)
-        smallest = least * _over_cores(jnp.max(diagonal), rows.shares)
+        smallest = least * largest_over_cores(jnp.max(diagonal), rows.shares)
 
         def append(k):
             return lambda state: self._append(state, k, weights, scales, points, smallest)
@@ -199,10 +199,6 @@ class PivotedGram:
         """Return (F Fᵀ + μI)⁻¹ z, of this core's rows."""
         inner = cho_solve((factor, True), self.tiles.total(z @ matrix.F))
         return (z - matrix.F @ inner) / mu
-
-
-def _over_cores(largest, shares: int):
-    return largest if shares == 1 else jax.lax.pmax(largest, AXIS)
 
 
 def _in_passes(tiles, weights, box, rows: RowTiles):

@@ -7,7 +7,8 @@ Nothing here imports training code or JAX. A figure module holds
 - ``EXPECTED``, for each role the attributes that its labels promise: a field under the heading L²
   must not come from another regulariser;
 - perhaps ``VARIABLES``, what it draws beyond the variables that all figures need;
-- ``figure(cells)``, which returns a matplotlib figure.
+- ``figure(cells)``, which returns a matplotlib figure; or ``figure(cells, published)`` with
+  ``PUBLISHED = True``, where the paper's numbers are drawn beside those of the runs.
 
 A new figure is a new module ``figureN.py`` in this folder. Its number and title are found
 without importing it: drawing libraries load slowly, and the workflow has to do without them.
@@ -19,6 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from double_pinn.errors import UserError
 
@@ -86,6 +88,7 @@ def render(
     number: int,
     cells: Mapping[str, str | os.PathLike[str]],
     outputs: Sequence[str | os.PathLike[str]],
+    published: str | os.PathLike[str] | None = None,
 ) -> None:
     """Draw one figure from evaluation files.
 
@@ -93,12 +96,14 @@ def render(
         number: the figure's number.
         cells: the evaluation netCDF file of each role.
         outputs: the files to write, .pdf or .png.
+        published: a CSV file of the published numbers, for a figure that draws them; without it,
+            they are left out.
 
     Raises:
         UserError: for an unknown figure, an unknown or missing role, no cell at all, or an output
             of another kind.
-        DataError: if an evaluation file is missing, truncated, lacks what the figure draws, or is
-            not of the cell that its role names.
+        DataError: if a file is missing, truncated, lacks what the figure draws, or is not of the
+            cell that its role names.
     """
     module = figure_module(number)
     _check_roles(number, module, cells)
@@ -109,7 +114,17 @@ def render(
     datasets = {
         role: _read(role, path, module.EXPECTED[role], variables) for role, path in cells.items()
     }
-    style.save(module.figure(datasets), *outputs)
+    beside = [_paper(published)] if getattr(module, "PUBLISHED", False) else []
+    style.save(module.figure(datasets, *beside), *outputs)
+
+
+def _paper(path: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
+    """Return the published numbers of double PINN, by equation."""
+    from double_pinn.showing.published import published_rows
+
+    if path is None:
+        return {}
+    return {row["equation"]: row for row in published_rows(path) if row["model"] == "double PINN"}
 
 
 def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:

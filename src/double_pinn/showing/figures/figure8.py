@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from double_pinn.errors import DataError
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
@@ -26,11 +25,11 @@ EXPECTED = {
 }
 VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
 
-_ERRORS = {"rMAE": ("rmae_history", "-"), "rRMSE": ("rrmse_history", ":")}
+PUBLISHED = True
 
 
 @style.themed
-def figure(cells: dict[str, xr.Dataset]) -> Figure:
+def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     """Draw Figure 8: what an optimiser has reached after how many seconds.
 
     A column for each equation at hand, double PINN on the paper's points. The seconds are those of
@@ -39,6 +38,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
     Args:
         cells: evaluation datasets of the roles ``equation/optimizer``, one or more.
+        published: the paper's numbers of double PINN, by equation: grey lines.
 
     Raises:
         DataError: if a cell has no history of its error.
@@ -52,11 +52,9 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         style.title(ax, panel, wording.equation_label(equation))
         for name, colour in style.OPTIMIZERS.items():
             if cell := cells.get(f"{equation}/{name}"):
-                if empty := panels.over_time(ax, cell, _ERRORS, colour):
-                    raise DataError(
-                        f"cell '{equation}/{name}': {empty[0]} holds no error; train the cell again"
-                    )
+                panels.errors_over_time(ax, f"{equation}/{name}", cell, colour)
                 notes.append((f"({panel})", cell))
+        panels.paper_errors(ax, published.get(equation))
         axes.append(ax)
     panels.share_limits(axes, "xy")
     for ax in axes:
@@ -68,8 +66,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
     key = page.add_subplot(grid[1, :])
     key.axis("off")
-    handles = panels.time_lines(_ERRORS)
+    handles = panels.time_lines()
     handles.append(Line2D([], [], color="0.3", marker="o", markersize=3, lw=0, label="end"))
-    key.legend(handles=handles, loc="center", ncols=5)
+    key.legend(handles=handles, loc="center", ncols=6)
     style.footnote(page, style.budgets(notes))
     return page

@@ -5,6 +5,7 @@ is drawn; losses draw the others faintly behind it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullFormatter
 
 from double_pinn.configuration import catalogue
+from double_pinn.errors import DataError
 from double_pinn.showing import wording
 from double_pinn.showing.figures import style
 from double_pinn.showing.figures.style import Scale
@@ -26,6 +28,15 @@ LOOKS = {
     # Thinner than the train loss, which stays visible where the two lie on each other.
     "train": {"color": style.TRAIN, "linewidth": 1.6},
     "test": {"color": style.TEST, "linewidth": 1, "linestyle": "--"},
+}
+
+#: Colour of published errors.
+PAPER = "0.6"
+
+#: Both errors along the way: variable and line style of each label.
+ERRORS: dict[str, tuple[str, Any]] = {
+    "rMAE": ("rmae_history", "-"),
+    "rRMSE": ("rrmse_history", ":"),
 }
 
 #: Histories this short are drawn with a marker at each logged iteration.
@@ -227,45 +238,50 @@ def losses(ax: Axes, cell: xr.Dataset) -> None:
         _note(ax, f"loss not finite\nafter iteration {int(drawn['iterations_run']):,}")
 
 
-def over_time(ax: Axes, cell: xr.Dataset, histories: dict, colour) -> list[str]:
-    """Draw histories of every seed over the seconds of training; a dot marks the end.
+def errors_over_time(ax: Axes, role: str, cell: xr.Dataset, colour) -> None:
+    """Draw the errors of every seed over the seconds of training; a dot marks the end.
 
     Args:
         ax: where; both its axes become logarithmic.
+        role: what the cell is in the figure.
         cell: an evaluation dataset.
-        histories: ``(variable, line style)`` of each label.
         colour: of all lines.
 
-    Returns:
-        The variables that hold nothing to draw for one of the seeds.
+    Raises:
+        DataError: if a seed has no history of its error.
     """
-    empty = []
     for index in range(cell.sizes["seed"]):
         run = cell.isel(seed=index)
         seconds = np.asarray(run["wall_time"], dtype=float)
-        for name, look in histories.values():
+        for name, look in ERRORS.values():
             values = np.asarray(run[name], dtype=float)
             good = np.isfinite(values) & np.isfinite(seconds) & (seconds > 0)
-            if good.any():
-                ax.plot(seconds[good], values[good], look, color=colour, linewidth=1, alpha=0.8)
-                ax.plot(seconds[good][-1], values[good][-1], "o", color=colour, markersize=3)
-            else:
-                empty.append(name)
+            if not good.any():
+                raise DataError(f"cell {role!r}: {name} holds no error; train the cell again")
+            ax.plot(seconds[good], values[good], look, color=colour, linewidth=1, alpha=0.8)
+            ax.plot(seconds[good][-1], values[good][-1], "o", color=colour, markersize=3)
     ax.set(xscale="log", yscale="log", xlabel="training time (s)")
     ax.grid(True, axis="both", linewidth=0.4, alpha=0.5)
-    return empty
 
 
-def time_lines(histories: dict) -> list[Line2D]:
-    """Return what the lines of :func:`over_time` mean for both optimisers, for a legend."""
+def paper_errors(ax: Axes, row: dict | None) -> None:
+    """Draw the published errors of an equation as lines across a panel, if they are known."""
+    if row:
+        for label, (_, look) in ERRORS.items():
+            ax.axhline(row[f"{label.lower()}_mean"], color=PAPER, ls=look, lw=0.8, zorder=0)
+
+
+def time_lines() -> list[Line2D]:
+    """Return what the lines of errors over time mean, for a legend."""
     optimizers = [
         Line2D([], [], color=colour, label=wording.optimizer_label(name))
         for name, colour in style.OPTIMIZERS.items()
     ]
-    return optimizers + [
-        Line2D([], [], color="0.3", linestyle=look, label=label)
-        for label, (_, look) in histories.items()
+    errors = [
+        Line2D([], [], color="0.3", ls=look, label=label) for label, (_, look) in ERRORS.items()
     ]
+    paper = Line2D([], [], color=PAPER, linewidth=0.8, label="the paper's errors")
+    return [*optimizers, *errors, paper]
 
 
 def loss_lines() -> list[Line2D]:

@@ -5,7 +5,6 @@ from double_pinn.showing.tables.rows import (
     COLUMNS,
     MODELS,
     NOT_RUN,
-    published_rows,
     reproduced_row,
     table1,
 )
@@ -16,7 +15,6 @@ __all__ = [
     "MODELS",
     "NOT_RUN",
     "plus_minus",
-    "published_rows",
     "reproduced_row",
     "table1",
     "to_csv",

@@ -21,13 +21,15 @@ import jax.numpy as jnp
 _RAISE, _LOWER = 3.0, 1.0 / 3.0
 _FIRST_DAMPING = 1e-3
 _MOST_TRIALS = 30
-_MOST_ITERATES = 8
+_MOST_ITERATES = 30
 # Iterates after which a step was easy: the next is damped less.
-_EASY = 4
-# The chord method must reduce the square of what is missing by this factor an iterate, and has
-# arrived where it is this fraction of what the step gains.
-_CONTRACTION = 0.5
+_EASY = 12
+# A step has arrived where what is missing is this fraction of what it gains.
 _ARRIVED = 0.1
+# It is given up where so many iterates have not brought it nearer by this factor.
+_PATIENCE, _PROGRESS = 8, 0.5
+# Changes of y and off that are mixed.
+_REMEMBERED = 8
 
 
 class Trial(NamedTuple):
@@ -51,14 +53,19 @@ class Trial(NamedTuple):
 
 
 class _Iterate(NamedTuple):
+    """Where the iteration for y stands; the last changes of y and of ``off`` are rows."""
+
     y: jax.Array
+    off: jax.Array
+    moves: jax.Array
+    changes: jax.Array
     rows: jax.Array
     parameters: jax.Array
     value: jax.Array
-    missing: jax.Array
+    best: jax.Array
+    since: jax.Array
     number: jax.Array
     arrived: jax.Array
-    hopeless: jax.Array
 
 
 def gauss_newton_step(gram: Any, parameters, value, damping) -> Trial:
@@ -85,21 +92,42 @@ def gauss_newton_step(gram: Any, parameters, value, damping) -> Trial:
         factor = gram.factor(matrix, mu)
 
         def iterate(last: _Iterate) -> _Iterate:
-            y = last.y + gram.solve(matrix, factor, mu, last.rows - mu * last.y)
+            mixed = _least(last.changes, last.off, tiles.total)
+            off = last.off - mixed @ last.changes
+            y = last.y - mixed @ last.moves + gram.solve(matrix, factor, mu, off)
             there = parameters - tiles.pull(parameters, y)
             rows = tiles.rows(there)
             off = rows - mu * y
             new, missing = tiles.total((rows @ rows, off @ off))
             # A failed factorisation is NaN and compares as false.
             arrived = (new < value) & (missing <= _ARRIVED * (value - new))
-            slower = (last.number > 0) & ~(missing < _CONTRACTION * last.missing)
-            hopeless = slower | ~jnp.isfinite(missing)
-            return _Iterate(y, rows, there, new, missing, last.number + 1, arrived, hopeless)
+            nearer = missing < _PROGRESS * last.best
+            slot = last.number % _REMEMBERED
+            return _Iterate(
+                y,
+                off,
+                last.moves.at[slot].set(y - last.y),
+                last.changes.at[slot].set(off - last.off),
+                rows,
+                there,
+                new,
+                best=jnp.where(nearer, missing, last.best),
+                since=jnp.where(nearer, 0, last.since + 1),
+                number=last.number + 1,
+                arrived=arrived,
+            )
 
-        first = _Iterate(jnp.zeros_like(start), start, parameters, value, value, zero, no, no)
-        end = jax.lax.while_loop(
-            lambda i: ~i.arrived & ~i.hopeless & (i.number < _MOST_ITERATES), iterate, first
+        def proceed(i: _Iterate):
+            hopeless = (i.since > _PATIENCE) | ~jnp.all(jnp.isfinite(i.value))
+            return ~i.arrived & ~hopeless & (i.number < _MOST_ITERATES)
+
+        none = jnp.zeros((_REMEMBERED, start.size), start.dtype)
+        infinite = jnp.full((), jnp.inf, start.dtype)
+        first = _Iterate(
+            *(jnp.zeros_like(start), start, none, none, start, parameters, value),
+            *(infinite, zero, zero, no),
         )
+        end = jax.lax.while_loop(proceed, iterate, first)
         easy = (trial.trials == 0) & (end.number <= _EASY)
         change = jnp.where(end.arrived, jnp.where(easy, _LOWER, 1.0), _RAISE)
         return Trial(
@@ -115,6 +143,17 @@ def gauss_newton_step(gram: Any, parameters, value, damping) -> Trial:
     return jax.lax.while_loop(
         lambda trial: ~trial.accepted & (trial.trials < _MOST_TRIALS), attempt, first
     )
+
+
+def _least(changes, off, total):
+    """Return the combination of changes that is nearest to ``off`` in the least squares, (m,)."""
+    products, along, squares = total((changes @ changes.T, changes @ off, jnp.sum(changes**2, 1)))
+    # Changes differ by orders of magnitude, and of those that are zero there are none yet.
+    unit = jnp.where(squares > 0, 1 / jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
+    values, vectors = jnp.linalg.eigh(products * unit * unit[:, None])
+    cut = 1e3 * jnp.finfo(off.dtype).eps
+    inverse = jnp.where(values > cut, 1 / jnp.where(values > cut, values, 1), 0)
+    return unit * (vectors @ (inverse * (vectors.T @ (unit * along))))
 
 
 def first_damping(dtype) -> jax.Array:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from double_pinn.configuration.experiments import Row, read_experiments
-from double_pinn.configuration.model import Configuration, Job, configuration_from
+from double_pinn.configuration.model import Configuration, TrainJob, configuration_from
 from double_pinn.configuration.settings import (
     RunSettings,
     check_combination,
@@ -161,7 +161,7 @@ class Campaign:
         """Return the text of results/{scale}/settings/{stage}/{name}.json."""
         return json.dumps(self.slice(stage, name), indent=2, sort_keys=True, allow_nan=False)
 
-    def train_job(self, cell: str) -> Job:
+    def train_job(self, cell: str) -> TrainJob:
         """Return what a cell's training asks of a cluster at its first attempt."""
         jobs = self.configuration.resources.train
         return jobs.cells.get(cell, jobs.default)

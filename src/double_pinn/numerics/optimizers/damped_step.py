@@ -9,8 +9,13 @@ at θ₀ and K = J Jᵀ (N × N), it lies, but for the change of J, at θ = θ�
 is the chord method for that. The first iterate is Levenberg-Marquardt's, the second has the
 geodesic acceleration of Transtrum and Sethna (arXiv:1201.5885) and terms beyond it. An iterate
 costs the rows, one product by Jᵀ and one solution, where K and its factor cost some fifty times as
-much; and as r and Jᵀ are exact, K need not be. This is not the paper's method: the paper trains
-with L-BFGS alone.
+much; and as r and Jᵀ are exact, K need not be.
+
+Few directions, in which K has become wrong, would slow it down. So the last iterates are mixed
+(Anderson; Walker and Ni, SIAM J. Numer. Anal. 49, 2011): of what is missing, r - μ y, the part that
+their changes explain is taken away, and the inverse sees the rest.
+
+This is not the paper's method: the paper trains with L-BFGS alone.
 """
 
 from typing import Any, NamedTuple
@@ -18,12 +23,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-_RAISE, _LOWER = 3.0, 1.0 / 3.0
+_RAISE = 3.0
+# The next step is damped less where this one arrived after so few iterates.
+_LOWER = ((3, 0.1), (12, 1.0 / 3.0))
 _FIRST_DAMPING = 1e-3
 _MOST_TRIALS = 30
 _MOST_ITERATES = 30
-# Iterates after which a step was easy: the next is damped less.
-_EASY = 12
 # A step has arrived where what is missing is this fraction of what it gains.
 _ARRIVED = 0.1
 # It is given up where so many iterates have not brought it nearer by this factor.
@@ -128,8 +133,10 @@ def gauss_newton_step(gram: Any, parameters, value, damping) -> Trial:
             *(infinite, zero, zero, no),
         )
         end = jax.lax.while_loop(proceed, iterate, first)
-        easy = (trial.trials == 0) & (end.number <= _EASY)
-        change = jnp.where(end.arrived, jnp.where(easy, _LOWER, 1.0), _RAISE)
+        # After a refusal the damping is right.
+        effort = jnp.where(trial.trials == 0, end.number, _MOST_ITERATES)
+        lower = jnp.select([effort <= few for few, _ in _LOWER], [by for _, by in _LOWER], 1.0)
+        change = jnp.where(end.arrived, lower, _RAISE)
         return Trial(
             jnp.where(end.arrived, end.parameters, parameters),
             jnp.where(end.arrived, end.value, value),

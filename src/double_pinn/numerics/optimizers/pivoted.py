@@ -22,6 +22,8 @@ from double_pinn.numerics.optimizers.tiles import RowTiles, features, product, t
 
 # What F may miss of K's trace, over the damping: the misses' largest eigenvalue is far smaller.
 _MISSING = 10.0
+# Below so many roundings of the trace, a round that leaves this fraction of it was in vain.
+_ROUNDING, _STUCK = 1e5, 0.8
 # Columns that are worked on at once, and points that go through the network at once.
 _COLUMNS = 128
 _POINTS = 512
@@ -46,10 +48,21 @@ class PivotedMatrix(NamedTuple):
 
 
 class _Round(NamedTuple):
-    """Where the decomposition stands: what F misses, ``diagonal``, is this core's share."""
+    """Where the decomposition stands.
+
+    Attributes:
+        F: so far.
+        diagonal: what F misses of K's, this core's share.
+        missing: its sum by set, over all cores.
+        stuck: whether rounding is all that F misses.
+        count: columns in use.
+        number: of the round.
+    """
 
     F: jax.Array
     diagonal: jax.Array
+    missing: jax.Array
+    stuck: jax.Array
     count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     number: jax.Array
 
@@ -94,30 +107,35 @@ class PivotedGram:
         )
         trace, counted = rows.total((jnp.sum(diagonal), jnp.count_nonzero(diagonal)))
         scale = trace / counted
-        least = 64 * jnp.finfo(diagonal.dtype).eps
+        eps = jnp.finfo(diagonal.dtype).eps
+        least, rounding = 64 * eps, _ROUNDING * eps * trace
         enough = jnp.maximum(_MISSING * damping * scale, least * trace)
         smallest = least * largest_over_cores(jnp.max(diagonal), rows.shares)
 
         def append(k):
             return lambda state: self._append(state, k, weights, scales, points, smallest)
 
-        def missing(state):
-            return rows.total(jnp.stack([jnp.sum(part) for part in self._by_set(state.diagonal)]))
+        def missing(diagonal):
+            return rows.total(jnp.stack([jnp.sum(part) for part in self._by_set(diagonal)]))
 
         def proceed(state):
             room = (state.count < self.most_pivots) & (state.number < self.most_pivots)
-            return room & (jnp.sum(missing(state)) > enough)
+            return room & ~state.stuck & (jnp.sum(state.missing) > enough)
 
         def body(state):
             # The set that misses most.
-            k = jnp.argmax(missing(state))
-            return jax.lax.switch(k, [append(k) for k in range(len(rows.sets))], state)
+            k = jnp.argmax(state.missing)
+            new = jax.lax.switch(k, [append(k) for k in range(len(rows.sets))], state)
+            left = missing(new.diagonal)
+            stuck = (jnp.sum(left) > _STUCK * jnp.sum(state.missing)) & (jnp.sum(left) < rounding)
+            return new._replace(missing=left, stuck=stuck)
 
-        zero = jnp.zeros((), jnp.int32)
+        zero, no = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
         F = jnp.zeros((rows.size, self.columns), diagonal.dtype)
-        end = jax.lax.while_loop(proceed, body, _Round(F, diagonal, zero, zero))
+        first = _Round(F, diagonal, missing(diagonal), no, zero, zero)
+        end = jax.lax.while_loop(proceed, body, first)
         inner = rows.total(_inner(end.F, end.count))
-        return PivotedMatrix(end.F, inner, end.count, jnp.sum(missing(end)), scale)
+        return PivotedMatrix(end.F, inner, end.count, jnp.sum(end.missing), scale)
 
     def _by_set(self, vector):
         return [
@@ -153,7 +171,7 @@ class PivotedGram:
         # A pivot's own row misses nothing but rounding.
         diagonal = diagonal.at[row].multiply(jnp.where(mine, 0, 1))
         count = (state.count + jnp.count_nonzero(kept)).astype(jnp.int32)
-        return _Round(F, diagonal, count, state.number + 1)
+        return state._replace(F=F, diagonal=diagonal, count=count, number=state.number + 1)
 
     def _draw(self, state: _Round, k: int):
         """Return points of a set, drawn by what is missing there: numbers over all shares."""

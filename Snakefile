@@ -47,6 +47,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/claims.smk"
 
 
 localrules:
@@ -55,6 +56,7 @@ localrules:
     evaluations,
     figures,
     tables,
+    claims,
     write_settings,
 
 
@@ -64,3 +66,4 @@ rule all:
         rules.evaluations.input,
         rules.figures.input,
         rules.tables.input,
+        rules.claims.input,

@@ -200,6 +200,14 @@ def _table(args):
     tables.write(_roles(args.cell), args.published, args.output)
 
 
+def _claims(args):
+    from double_pinn.configuration import catalogue
+    from double_pinn.showing import claims
+
+    catalogue.read_without_jax()
+    claims.write(_roles(args.cell), args.published, args.output)
+
+
 def _pack(args):
     from double_pinn.results import archive
 
@@ -297,6 +305,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--output", type=Path, nargs="+", required=True, help="CSV, MD, TEX, HTML to write"
     )
+
+    sub = command("claims", _claims, "Decide the paper's claims from evaluated cells.")
+    sub.add_argument("--cell", type=_role_and_path, action="append", metavar="FIGURE:ROLE=FILE")
+    sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
+    sub.add_argument("--output", type=Path, nargs="+", required=True, help="MD, HTML to write")
 
     for name, function, text in (
         ("pack", _pack, "Put the finished runs of a scale into an archive."),

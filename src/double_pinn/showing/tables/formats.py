@@ -12,23 +12,7 @@ from double_pinn import files
 from double_pinn.errors import UserError
 from double_pinn.showing.tables import words
 from double_pinn.showing.tables.rows import COLUMNS, Row, table1
-
-_TEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "#": r"\#",
-        "_": r"\_",
-        "$": r"\$",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "–": "--",
-    }
-)
+from double_pinn.showing.templates import angled, environment
 
 
 def write(
@@ -95,35 +79,5 @@ def _render(environment: jinja2.Environment, template: str, rows: Sequence[Row])
     )
 
 
-def _on_one_line(text: str) -> str:
-    """Replace line breaks, which would end a row of Markdown, or a comment of TeX."""
-    return " ".join(text.splitlines())
-
-
-def _pipes(text: str) -> str:
-    return _on_one_line(text).replace("|", r"\|")
-
-
-def _tex(text: str) -> str:
-    return _on_one_line(text).translate(_TEX)
-
-
-_PLAIN = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=jinja2.select_autoescape(["html.jinja"], default=False),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_PLAIN.filters |= {"on_one_line": _on_one_line, "pipes": _pipes, "tex": _tex}
-
-# TeX has braces of its own.
-_ANGLED = _PLAIN.overlay(
-    variable_start_string="<<",
-    variable_end_string=">>",
-    block_start_string="<%",
-    block_end_string="%>",
-    comment_start_string="<#",
-    comment_end_string="#>",
-)
+_PLAIN = environment(Path(__file__).with_name("templates"))
+_ANGLED = angled(_PLAIN)

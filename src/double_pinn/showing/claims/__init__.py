@@ -1,0 +1,122 @@
+"""Each claim of the paper in a line: the numbers that decide it, and whether it holds here.
+
+What a reviewer of a reproduction asks for first. A claim whose cells a scale does not train is not
+run, which is neither for nor against it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from double_pinn import files
+from double_pinn.errors import DataError, UserError
+from double_pinn.results.netcdf import read_dataset
+from double_pinn.showing import templates
+from double_pinn.showing.claims.rules import Claim, claims
+from double_pinn.showing.published import published_rows
+
+TITLE = "The paper's claims, decided by the runs of this scale"
+HOLDS, DOES_NOT, NOT_RUN = "holds", "does not hold", "not run"
+
+#: What the rules read of an evaluation file.
+VARIABLES = (
+    "train_loss",
+    "test_loss",
+    "residual",
+    "x_collocation",
+    "t_collocation",
+    "rmae",
+    "rrmse",
+    "final_train_loss",
+    "final_test_loss",
+    "iterations_run",
+)
+ATTRIBUTES = ("settings", "optimizer", "precision")
+
+
+class Line(NamedTuple):
+    """A claim and what became of it.
+
+    Attributes:
+        where: figure or table of the paper.
+        claim: in words.
+        verdict: ``holds``, ``does not hold`` or ``not run``.
+        numbers: what decides it; empty if not run.
+    """
+
+    where: str
+    claim: str
+    verdict: str
+    numbers: str
+
+
+def decide(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Decide every claim.
+
+    Args:
+        cells: evaluation datasets by use, such as ``figure1:none``.
+        published: rows of the published numbers.
+    """
+    return [_decide(claim, cells, published) for claim in claims()]
+
+
+def _decide(claim: Claim, cells: Mapping[str, xr.Dataset], published) -> Line:
+    found = [
+        next((cells[use] for use in need.split("|") if use in cells), None) for need in claim.needs
+    ]
+    if any(cell is None for cell in found):
+        return Line(claim.where, claim.text, NOT_RUN, "")
+    paper = []
+    if claim.published:
+        paper = [{row["model"]: row for row in published if row["equation"] == claim.published}]
+    holds, numbers = claim.rule(*found, *paper)
+    return Line(claim.where, claim.text, HOLDS if holds else DOES_NOT, numbers)
+
+
+def write(
+    cells: Mapping[str, str | os.PathLike[str]],
+    published: str | os.PathLike[str],
+    outputs: Sequence[str | os.PathLike[str]],
+) -> None:
+    """Write the claims from evaluation files and the published numbers; all outputs or none.
+
+    Args:
+        cells: evaluation files by use, such as ``figure1:none``.
+        published: a CSV file of the published numbers.
+        outputs: .md and .html files.
+
+    Raises:
+        UserError: for an output of another suffix.
+        DataError: if a file is missing, truncated, or does not hold what it should; an output
+            cannot be written.
+    """
+    paths = [Path(path) for path in outputs]
+    for path in paths:
+        if path.suffix not in (".md", ".html"):
+            raise UserError(f"{path}: the claims are written as .md or .html")
+    read = {path: _read(path) for path in {Path(path) for path in cells.values()}}
+    lines = decide(
+        {use: read[Path(path)] for use, path in cells.items()}, published_rows(published)
+    )
+    environment = templates.environment(Path(__file__).with_name("templates"))
+    counts = {
+        verdict: sum(line.verdict == verdict for line in lines)
+        for verdict in (HOLDS, DOES_NOT, NOT_RUN)
+    }
+    texts = {
+        path: environment.get_template(f"claims{path.suffix}.jinja").render(
+            title=TITLE, lines=lines, counts=counts
+        )
+        for path in paths
+    }
+    files.write_all(texts)
+
+
+def _read(path: Path) -> xr.Dataset:
+    cell = read_dataset(path, require=VARIABLES)
+    if missing := [name for name in ATTRIBUTES if name not in cell.attrs]:
+        raise DataError(f"{path}: no attribute {missing[0]!r}; run the evaluation again")
+    return cell

@@ -1,0 +1,244 @@
+"""The claims of the paper that this workflow can decide, and the rule for each.
+
+A rule sees the evaluations of the cells that its figure or table shows, by their role, and the
+published numbers. It returns whether the claim holds, and the numbers that decide it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import xarray as xr
+
+from double_pinn.showing import wording
+from double_pinn.showing.claims import measures as m
+
+Cells = Mapping[str, xr.Dataset]
+Verdict = tuple[bool, str]
+
+
+class Claim(NamedTuple):
+    """A claim of the paper.
+
+    Attributes:
+        where: the figure or table, such as ``Figure 1``.
+        text: what is claimed, in a line.
+        needs: the cells, as ``used_in`` says: ``figure1:none``. Of those with a ``|`` between them
+            the first that there is.
+        rule: decides it from these cells, in this order.
+        published: the equation whose published numbers the rule takes as well; empty: none.
+    """
+
+    where: str
+    text: str
+    needs: tuple[str, ...]
+    rule: Callable[..., Verdict]
+    published: str = ""
+
+
+def _fails(cell: xr.Dataset) -> Verdict:
+    return m.fails(cell), m.losses(cell)
+
+
+def _cured(cell: xr.Dataset) -> Verdict:
+    return m.cured(cell), m.losses(cell)
+
+
+def _minima(cell: xr.Dataset) -> Verdict:
+    return m.at_points(cell) <= m.MINIMA, _residual(cell)
+
+
+def _no_minima(cell: xr.Dataset) -> Verdict:
+    return m.at_points(cell) >= m.NO_MINIMA, _residual(cell)
+
+
+def _residual(cell: xr.Dataset) -> str:
+    ratio = wording.short(m.at_points(cell))
+    return f"{m.by(cell)}: root mean square of F(u) at the points {ratio} of that everywhere"
+
+
+def _badly_optimised(cell: xr.Dataset) -> Verdict:
+    wrong = m.median(cell, "rmae") >= m.WRONG
+    return wrong and m.final_ratio(cell) <= m.TOGETHER, m.losses(cell)
+
+
+def _solved(cell: xr.Dataset) -> Verdict:
+    return m.median(cell, "rmae") <= m.SOLVED, m.losses(cell)
+
+
+def _solved_then_turns(cell: xr.Dataset) -> Verdict:
+    turns, rise = m.turns(cell)
+    words = f"{m.losses(cell)}; the test loss ends at {wording.short(rise)} times its least"
+    return m.median(cell, "rmae") <= m.SOLVED and turns, words
+
+
+def _smallest_error(best: xr.Dataset, *others: xr.Dataset) -> Verdict:
+    errors = [m.median(cell, "rmae") for cell in (best, *others)]
+    return min(errors) == errors[0], _by_name((best, *others), errors)
+
+
+def _largest_error(worst: xr.Dataset, *others: xr.Dataset) -> Verdict:
+    errors = [m.median(cell, "rmae") for cell in (worst, *others)]
+    return max(errors) == errors[0], _by_name((worst, *others), errors)
+
+
+def _all_cured(*cells: xr.Dataset) -> Verdict:
+    words = "; ".join(f"{wording.regularizer_label(cell)}, {m.losses(cell)}" for cell in cells)
+    return all(map(m.cured, cells)), words
+
+
+def _fastest(best: xr.Dataset, *others: xr.Dataset) -> Verdict:
+    cells = (best, *others)
+    # All that cure the failure come below this; one that does not never.
+    ends = [m.median(cell, "final_test_loss") for cell in cells if m.cured(cell)]
+    level = 2 * max(ends, default=0.0)
+    firsts = [m.reached(cell, level) for cell in cells]
+    words = "; ".join(
+        f"{wording.regularizer_label(cell)} {first:,.0f}"
+        for cell, first in zip(cells, firsts, strict=True)
+    )
+    text = f"iterations to a test loss of {wording.scientific(level)}: {words}"
+    return firsts[0] < min(firsts[1:]), text
+
+
+def _by_name(cells, errors) -> str:
+    return "; ".join(
+        f"{wording.regularizer_label(cell)} {cell.attrs['precision'].upper()} ({m.by(cell)}) rMAE "
+        f"{wording.scientific(error)}"
+        for cell, error in zip(cells, errors, strict=True)
+    )
+
+
+def _at_the_papers_error(cell: xr.Dataset, published: Mapping[str, dict]) -> Verdict:
+    paper, holds, words = published["double PINN"], True, []
+    for name, label in (("rmae", "rMAE"), ("rrmse", "rRMSE")):
+        ours, theirs = m.median(cell, name), paper[f"{name}_mean"]
+        most = theirs + paper[f"{name}_std"]
+        holds = holds and ours <= most
+        words.append(
+            f"{label} {wording.scientific(ours)} (paper {wording.scientific(theirs)} ± "
+            f"{wording.scientific(paper[f'{name}_std'])})"
+        )
+    return holds, f"{m.by(cell)}: {', '.join(words)}"
+
+
+def _below_the_other_models(cell: xr.Dataset, published: Mapping[str, dict]) -> Verdict:
+    ours = m.median(cell, "rmae")
+    others = {name: row["rmae_mean"] for name, row in published.items() if name != "double PINN"}
+    words = ", ".join(f"{name} {wording.scientific(error)}" for name, error in others.items())
+    text = f"{m.by(cell)}: rMAE {wording.scientific(ours)}; published: {words}"
+    return ours < min(others.values()), text
+
+
+_EQUATIONS = ("convection", "reaction", "wave", "allen_cahn")
+
+
+def _of_equations(where: str, text: str, needs: str, rule) -> list[Claim]:
+    """Return the same claim for every equation."""
+    return [
+        Claim(
+            where,
+            f"{wording.equation_label(name)}: {text}",
+            (needs.replace("EQUATION", name),),
+            rule,
+            name,
+        )
+        for name in _EQUATIONS
+    ]
+
+
+def claims() -> list[Claim]:
+    """Return all claims, in the paper's order."""
+    first = [
+        Claim(
+            "Figure 1",
+            "without a regulariser the train loss vanishes, the test loss does not, and the field "
+            "is wrong (convection, FP32)",
+            ("figure1:none",),
+            _fails,
+        ),
+        Claim(
+            "Figure 1",
+            "its residual is small exactly at the collocation points",
+            ("figure1:none",),
+            _minima,
+        ),
+        Claim(
+            "Figure 1",
+            "double PINN cures it: train and test loss fall together, the field is right",
+            ("figure1:double",),
+            _cured,
+        ),
+        Claim(
+            "Figure 3",
+            "in FP64, too, few points are overfitted: small train loss, large test loss, wrong "
+            "field (wave, 144 points)",
+            ("figure3:none",),
+            _fails,
+        ),
+        Claim(
+            "Figure 3",
+            "its residual has minima exactly at the collocation points",
+            ("figure3:none",),
+            _minima,
+        ),
+        Claim("Figure 3", "double PINN solves it", ("figure3:double",), _solved),
+        Claim(
+            "Figure 3",
+            "its residual has no such minima",
+            ("figure3:double",),
+            _no_minima,
+        ),
+        Claim(
+            "Figure 4",
+            "FP32 optimises badly, yet train and test loss go together: no failure mode "
+            "(Allen-Cahn)",
+            ("figure4:none_fp32",),
+            _badly_optimised,
+        ),
+        Claim(
+            "Figure 4",
+            "FP64 without a regulariser solves it, and begins to overfit: the test loss turns up "
+            "late",
+            ("figure4:none_fp64",),
+            _solved_then_turns,
+        ),
+        Claim(
+            "Figure 4",
+            "double PINN in FP64 is the best of the three",
+            ("figure4:double", "figure4:none_fp64", "figure4:none_fp32"),
+            _smallest_error,
+        ),
+    ]
+    regularised = ("figure6:double", "figure6:l2", "figure6:l1")
+    last = [
+        Claim(
+            "Figure 6",
+            "double PINN, L² and L¹ all cure the failure mode (convection, FP32)",
+            regularised,
+            _all_cured,
+        ),
+        Claim("Figure 6", "double PINN has the smallest error", regularised, _smallest_error),
+        Claim("Figure 6", "double PINN is the fastest", regularised, _fastest),
+        Claim(
+            "Figure 6",
+            "L¹ is the worst of the three",
+            ("figure6:l1", "figure6:l2", "figure6:double"),
+            _largest_error,
+        ),
+    ]
+    return [
+        *first,
+        *_of_equations(
+            "Figure 5",
+            "double PINN has the paper's errors",
+            "figure5:EQUATION",
+            _at_the_papers_error,
+        ),
+        *last,
+        *_of_equations(
+            "Table 1",
+            "double PINN is better than every other model",
+            "table1:EQUATION/double_pinn|table1:EQUATION/double_pinn_gn",
+            _below_the_other_models,
+        ),
+    ]

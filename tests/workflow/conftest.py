@@ -83,7 +83,7 @@ class Checkout:
             fields = dict(re.findall(r"^ +(\w+): (.*)$", block, re.MULTILINE))
             pairs = re.findall(r"(\w+)=([^,]+)", fields.get("wildcards", ""))
             name = re.match(r"(?:local)?rule (\w+):", block).group(1)
-            if name not in ("all", "train", "evaluations", "figures", "tables"):
+            if name not in ("all", "train", "evaluations", "figures", "tables", "claims"):
                 inputs = tuple(filter(None, fields.get("input", "").split(", ")))
                 jobs.append(Job(name, inputs, dict(pairs)))
         return jobs

@@ -27,6 +27,7 @@ PARTS = {
     "table1-short": "README.md",
     "table1": "docs/results.md",
     "race": "docs/results.md",
+    "hour": "docs/results.md",
     "benchmark": "docs/speed.md",
 }
 
@@ -161,6 +162,7 @@ def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
     results = (tmp_path / "docs" / "results.md").read_text()
     assert results == (
         "<!-- table1 -->\nnew\n<!-- /table1 -->\n<!-- race -->\nold\n<!-- /race -->\n"
+        "<!-- hour -->\nold\n<!-- /hour -->\n"
     )
     assert "race in docs/results.md stays as it is" in capsys.readouterr().err
 

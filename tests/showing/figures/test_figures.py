@@ -313,6 +313,12 @@ def test_figure9_draws_both_errors_of_both_optimisers_over_the_seconds(pages, ce
             assert any(np.array_equal(wanted, line) for line in lines)
 
 
+def test_figure9_without_lbfgs(cells_factory):
+    page = draw(9, {"gauss_newton": cells_factory(9)["gauss_newton"]})
+    assert len(maps(page)) == 3
+    assert footnote(page).count("iterations") == 1
+
+
 def test_figure9_gives_its_fields_one_scale(pages):
     limits = [mesh.get_clim() for ax, mesh in maps(pages[9])]
     assert len(limits) == 5

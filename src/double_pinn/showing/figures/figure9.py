@@ -59,7 +59,14 @@ def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     panels.paper_errors(ax, published.get("allen_cahn"))
     panels.share_limits([ax], "xy")
     ax.set_ylabel("relative error")
-    ax.legend(handles=panels.time_lines(), loc="best")
+    # A grey line may pass behind it.
+    ax.legend(
+        handles=panels.time_lines(roles),
+        loc="lower left",
+        frameon=True,
+        framealpha=1,
+        edgecolor="none",
+    )
     style.title(ax, next(letter), "errors")
     style.footnote(page, style.budgets(notes))
     return page

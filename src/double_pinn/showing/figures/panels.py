@@ -271,17 +271,17 @@ def paper_errors(ax: Axes, row: dict | None) -> None:
             ax.axhline(row[f"{label.lower()}_mean"], color=PAPER, ls=look, lw=0.8, zorder=0)
 
 
-def time_lines() -> list[Line2D]:
-    """Return what the lines of errors over time mean, for a legend."""
-    optimizers = [
-        Line2D([], [], color=colour, label=wording.optimizer_label(name))
-        for name, colour in style.OPTIMIZERS.items()
+def time_lines(optimizers: Iterable[str] = tuple(style.OPTIMIZERS)) -> list[Line2D]:
+    """Return what the lines of errors over time of some optimisers mean, for a legend."""
+    lines = [
+        Line2D([], [], color=style.OPTIMIZERS[name], label=wording.optimizer_label(name))
+        for name in optimizers
     ]
     errors = [
         Line2D([], [], color="0.3", ls=look, label=label) for label, (_, look) in ERRORS.items()
     ]
     paper = Line2D([], [], color=PAPER, linewidth=0.8, label="the paper's errors")
-    return [*optimizers, *errors, paper]
+    return [*lines, *errors, paper]
 
 
 def loss_lines() -> list[Line2D]:

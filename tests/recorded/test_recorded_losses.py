@@ -9,8 +9,8 @@ from losses import RECORD, WARMUP, cases, trained
 
 CASES = dict(cases())
 RECORDED = json.loads(RECORD.read_text())
-#: Rounding differs between machines, and every iteration amplifies it.
-TOLERANCE = {"fp64": 1e-6, "fp32": 2e-2}
+#: Rounding differs between machines, and every iteration amplifies it; a second-order one more.
+TOLERANCE = {"fp64": (1e-6, 1e-4), "fp32": (2e-2, 1e-1)}
 FIRST, SECOND = 20, 5
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -35,8 +35,8 @@ def test_the_first_iterations_are_those_recorded(name):
     second_order = settings["optimizer"]["name"] == "gauss_newton"
     settings["stopping"]["max_iterations"] = WARMUP + SECOND if second_order else FIRST
     found, recorded = trained(settings), RECORDED[name]
-    precision = settings["precision"]
+    tolerance = TOLERANCE[settings["precision"]][second_order]
     for column, values in found.items():
         np.testing.assert_allclose(
-            values, recorded[column][: len(values)], rtol=TOLERANCE[precision], err_msg=column
+            values, recorded[column][: len(values)], rtol=tolerance, err_msg=column
         )

@@ -9,7 +9,7 @@
 #     +-> results/{scale}/runs/      train.smk      one training job for each cell and seed
 #     +-> results/{scale}/evaluation/evaluate.smk   all seeds of a cell against the solution
 #     +-> results/{scale}/figures/   figures.smk    src/double_pinn/showing/figures/figure6.py draws them
-#     +-> results/{scale}/tables/    tables.smk     beside the published numbers
+#     +-> results/{scale}/tables/    tables.smk     beside the published numbers, and claims.smk: which claims hold
 #
 # Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml, race.yaml)
 # Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name)

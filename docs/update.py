@@ -114,8 +114,18 @@ def race(evaluation: Path, cells=RACE) -> str:
 
 
 def hour(evaluation: Path) -> str:
-    """Return the same for Allen-Cahn on the paper's points."""
-    return race(evaluation, HOUR)
+    """Return the same for Allen-Cahn on the paper's points, and its errors on the whole grid."""
+    with xr.open_dataset(evaluation / f"{HOUR[0][0]}.nc") as cell:
+        nx, nt = cell.sizes["x"], cell.sizes["t"]
+        errors = [
+            f"{label} {scientific(float(cell[name].median()))} "
+            f"({', '.join(scientific(float(value)) for value in cell[name])})"
+            for name, label in (("rmae", "rMAE"), ("rrmse", "rRMSE"))
+        ]
+    return (
+        f"{race(evaluation, HOUR)}\n\nAt the end on all {nx} × {nt} points of the evaluation grid, "
+        f"median and each seed: {'; '.join(errors)}."
+    )
 
 
 def _runs(path: Path) -> list[xr.Dataset]:

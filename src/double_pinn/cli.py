@@ -16,6 +16,8 @@ from double_pinn.errors import DeviceError, TrainingInterruptedError, UserError
 from double_pinn.values import LARGEST_SEED
 
 _FOR_EVER = 10**9  # seconds
+# Of the solution that the log of an equation without a closed form looks at.
+_LOG_GRID = (100, 101)
 # With fewer points a core waits for the others longer than it computes.
 _POINTS_A_CORE = 64
 
@@ -128,14 +130,13 @@ def _train(args):
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
     from double_pinn.numerics.trainer import Solution
     from double_pinn.results import netcdf
-    from double_pinn.results.reference import read_reference
+    from double_pinn.results.reference import read_reference, solve
     from double_pinn.running import training
     from double_pinn.running.progress import Progress
 
-    solution = None
+    known = None
     if args.reference:
         known = read_reference(settings.problem, args.reference)
-        solution = Solution(known.x.values, known.t.values, known.u.values)
     netcdf.commit()  # looked up once: the commit of the start goes into the file
     progress = Progress(
         f"{settings.cell} seed {args.seed}",
@@ -147,6 +148,15 @@ def _train(args):
         progress.say(
             f"uses {cores} of {available} cores: no more of them share {optimizer.dealt} equally"
         )
+    if known is None and settings.problem.exact is None:
+        # For the log alone: no file, on which a run would depend and be trained again.
+        try:
+            known = solve(settings.problem, *_LOG_GRID, modes=2048, step=1 / 400)
+        except UserError as error:
+            progress.say(f"the log has no errors: {error}")
+    solution = (
+        Solution(known.x.values, known.t.values, known.u.values) if known is not None else None
+    )
     try:
         dataset = training.train(
             settings,
@@ -265,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--reference",
         type=Path,
-        help="netCDF of the reference: the log measures errors against it (default: closed form)",
+        help="netCDF for the log to measure errors against (default: closed form, or solved here)",
     )
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(

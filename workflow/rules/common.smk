@@ -54,14 +54,6 @@ def number_deciding(wildcards):
     return [of_workflow(p) for p in number_deciding_files(CAMPAIGN.run(wildcards.cell).chosen)]
 
 
-def solution_to_log(wildcards):
-    """Return the reference solution of an equation without a closed form."""
-    problem = CAMPAIGN.run(wildcards.cell).problem
-    return (
-        [] if problem.exact else ancient(f"results/{wildcards.scale}/reference/{problem.name}.nc")
-    )
-
-
 def checkpoint_folder(wildcards, input):
     """Return the folder of a run's checkpoints.
 

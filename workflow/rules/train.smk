@@ -15,8 +15,6 @@ rule train:
 rule train_network:
     input:
         settings="results/{scale}/settings/train/{cell}.json",
-        # For the log alone, so a new one retrains nothing.
-        reference=solution_to_log,
         code=number_deciding,
     output:
         "results/{scale}/runs/{cell}/seed{seed}.nc",
@@ -36,11 +34,7 @@ rule train_network:
         device=DEVICE,
     params:
         checkpoints=checkpoint_folder,
-        reference=lambda wildcards, input: (
-            f"--reference {input.reference}" if input.reference else ""
-        ),
     shell:
         "double-pinn train --settings {input.settings} --seed {wildcards.seed}"
         " --output {output} --checkpoints {params.checkpoints} --log {log}"
-        " {params.reference}"
         " --threads {threads} --device {resources.device}"

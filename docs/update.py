@@ -104,8 +104,8 @@ def race(evaluation: Path, cells=RACE) -> str:
         goals = [float(published[equation][name]) for name in ("rmae_mean", "rrmse_mean")]
         reached = [", ".join(_reached(run, goals, part) for run in runs) for part in (1, 10)]
         end = statistics.median(float(run["wall_time"][-1]) for run in runs)
-        path = evaluation / f"{rival}.nc"
-        beside = _until(end, _runs(path)) if path.exists() else "not run"
+        path = evaluation / f"{rival}.nc" if rival else None
+        beside = _until(end, _runs(path)) if path and path.exists() else "not run"
         lines.append(
             f"| {label} | {', '.join(map(scientific, goals))} | {reached[0]} | {reached[1]} "
             f"| {_until(np.inf, runs)} | {beside} |"

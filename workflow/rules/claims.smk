@@ -32,11 +32,7 @@ rule write_claims:
         runtime=other_runtime,
         mem_mb=other_memory,
     params:
-        cells=[
-            f"--cell {target}:{role.removeprefix('--cell ')}"
-            for target in CAMPAIGN.uses
-            for role in roles_of(target)
-        ],
+        cells=[option for target in CAMPAIGN.uses for option in roles_of(target, f"{target}:")],
     shell:
         "double-pinn claims {params.cells} --published {input.published}"
         " --output {output.md} {output.html} > {log} 2>&1"

@@ -96,10 +96,13 @@ def evaluations_of(target):
     return [f"results/{{scale}}/evaluation/{cell}.nc" for cell in CAMPAIGN.uses[target].values()]
 
 
-def roles_of(target):
-    """Return the option --cell ROLE=FILE for every cell that a figure or table shows."""
+def roles_of(target, before=""):
+    """Return the option --cell ROLE=FILE for every cell that a figure or table shows.
+
+    What stands `before` the role names the target too, for a job that sees several.
+    """
     files = zip(CAMPAIGN.uses[target], evaluations_of(target))
-    return [f"--cell {role}={file}" for role, file in files]
+    return [f"--cell {before}{role}={file}" for role, file in files]
 
 
 def numbers_of(kind):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from double_pinn import files
-from double_pinn.errors import DataError, UserError
-from double_pinn.results.netcdf import read_dataset
+from double_pinn.errors import UserError
 from double_pinn.showing import templates
+from double_pinn.showing.cells import read_cell
 from double_pinn.showing.claims.rules import Claim, claims
 from double_pinn.showing.published import published_rows
 
@@ -97,7 +97,9 @@ def write(
     for path in paths:
         if path.suffix not in (".md", ".html"):
             raise UserError(f"{path}: the claims are written as .md or .html")
-    read = {path: _read(path) for path in {Path(path) for path in cells.values()}}
+    # A cell may be shown in several places.
+    files_of_cells = {Path(path) for path in cells.values()}
+    read = {path: read_cell(path, VARIABLES, ATTRIBUTES) for path in files_of_cells}
     lines = decide(
         {use: read[Path(path)] for use, path in cells.items()}, published_rows(published)
     )
@@ -113,10 +115,3 @@ def write(
         for path in paths
     }
     files.write_all(texts)
-
-
-def _read(path: Path) -> xr.Dataset:
-    cell = read_dataset(path, require=VARIABLES)
-    if missing := [name for name in ATTRIBUTES if name not in cell.attrs]:
-        raise DataError(f"{path}: no attribute {missing[0]!r}; run the evaluation again")
-    return cell

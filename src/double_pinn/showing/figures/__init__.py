@@ -152,12 +152,9 @@ def _read(
     variables: Sequence[str],
 ):
     from double_pinn.errors import DataError
-    from double_pinn.results.netcdf import read_dataset
+    from double_pinn.showing.cells import read_cell
 
-    cell = read_dataset(path, require=variables)
-    for name in ATTRIBUTES:
-        if name not in cell.attrs:
-            raise DataError(f"{path}: no attribute {name!r}; run the evaluation again")
+    cell = read_cell(path, variables, ATTRIBUTES)
     for name, value in expected.items():
         if cell.attrs[name] != value:
             raise DataError(

@@ -60,6 +60,12 @@ localrules:
     write_settings,
 
 
+onstart:
+    # On a cluster there is no telling.
+    if workflow.is_main_process and workflow.local_exec:
+        announce()
+
+
 rule all:
     default_target: True
     input:

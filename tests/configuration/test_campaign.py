@@ -304,6 +304,47 @@ def test_a_role_is_played_by_one_cell(tmp_path):
         load_table(tmp_path, change)
 
 
+def with_use(tmp_path, cell, use):
+    def change(rows):
+        next(row for row in rows if row["cell"] == cell)["used_in"] += f" {use}"
+
+    return load_table(tmp_path, change)
+
+
+def test_a_role_of_one_scale_goes_before_that_of_all(tmp_path):
+    laptop, paper = load(CONFIGS["laptop"]), load(CONFIGS["paper"])
+    assert laptop.uses["figure5"]["reaction"] == "reaction_double_gn_fp64"
+    assert paper.uses["figure5"]["reaction"] == "reaction_double_fp64"
+    assert with_use(tmp_path, "wave_none_gn_fp64", "figure1:none@laptop").uses["figure1"] == {
+        "none": "wave_none_gn_fp64",
+        "double": "convection_double_fp32",
+    }
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        ("figure3:double@laptop", "figure3:double is already taken by wave_"),
+        ("figure3:double@smoke", "the cell is not run at scale smoke; scales is 'laptop paper'"),
+        ("figure3:double@Laptop", "used_in is "),
+    ],
+)
+def test_a_role_of_one_scale_is_played_by_one_cell_of_it(tmp_path, use, words):
+    with pytest.raises(SettingsError, match=words):
+        with_use(tmp_path, "wave_none_gn_fp64", use)
+
+
+def test_by_what_a_figure_is_trained():
+    campaign = load(CONFIGS["laptop"])
+    budgets = {c: campaign.run(c).stopping.max_iterations for c in campaign.cells}
+    assert campaign.trained("figure4") == (
+        "Gauss-Newton, marching in FP64 "
+        f"(none_fp64 {budgets['allen_cahn_none_gn_fp64']:,}, "
+        f"double {budgets['allen_cahn_double_gn_fp64']:,}); "
+        f"L-BFGS in FP32 (none_fp32 {budgets['allen_cahn_none_fp32']:,})"
+    )
+
+
 def test_a_weight_in_the_table_wins():
     campaign = load(CONFIGS["sweep"])
     for cell, row in campaign.cells.items():
@@ -353,7 +394,7 @@ def test_the_paper_scale_keeps_no_budget_of_the_laptop():
 def test_gauss_newton_has_steps_left_after_the_switch(scale):
     campaign = load(CONFIGS[scale])
     cells = [c for c, row in campaign.cells.items() if row.optimizer in SECOND_ORDER]
-    assert len(cells) == {"smoke": 4, "laptop": 9, "paper": 10}[scale]
+    assert len(cells) == {"smoke": 4, "laptop": 11, "paper": 10}[scale]
     for cell in cells:
         settings = campaign.run(cell)
         assert settings.optimizer.warmup_iterations < settings.stopping.max_iterations
@@ -403,7 +444,7 @@ def test_a_table_of_ones_own_needs_no_cells_of_others(tmp_path):
     config |= {"scale": "mine", "iterations": {"default": 5}, "experiments": str(path)}
     campaign = load(config)
     assert list(campaign.cells) == ["mine"]
-    assert campaign.run("mine").optimizer.warmup_iterations == 1000
+    assert campaign.run("mine").optimizer.warmup_iterations == 0
 
 
 @pytest.mark.parametrize("name", ["l1", "l2"])
@@ -419,12 +460,12 @@ def test_a_combination_that_cannot_work_is_refused_when_the_table_is_read(tmp_pa
 # --- Checkpoints ---
 
 
-def key_of(config, cell="wave_double_fp64"):
+def key_of(config, cell="wave_double_gn_fp64"):
     return checkpoint_key(load(config).run(cell))
 
 
 def test_a_higher_budget_continues_from_the_same_checkpoints():
-    longer = replaced(CONFIGS["laptop"], ("iterations", "cells", "wave_double_fp64"), 10**6)
+    longer = replaced(CONFIGS["laptop"], ("iterations", "cells", "wave_double_gn_fp64"), 10**6)
     assert key_of(longer) == key_of(CONFIGS["laptop"])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -109,6 +110,25 @@ def numbers_of(kind):
     """Return the numbers of the figures (or tables) for which this scale has cells."""
     targets = [target for target in CAMPAIGN.uses if target.startswith(kind)]
     return sorted(int(target.removeprefix(kind)) for target in targets)
+
+
+# --- At the start ---
+
+
+def announce():
+    """Say how many jobs there are, and about how long they take if they run here."""
+    from double_pinn.results.duration import Training, announcement, measure, timings
+
+    jobs = list(workflow.dag.needrun_jobs())
+    seeds = Counter(job.wildcards.cell for job in jobs if job.rule.name == "train_network")
+    trainings = [
+        Training(CAMPAIGN.slice("train", cell), count, CAMPAIGN.train_job(cell).threads)
+        for cell, count in seeds.items()
+    ]
+    others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
+    cores = workflow.resource_settings.cores
+    archived = timings(ROOT / "results" / "archive")
+    print(f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr)
 
 
 # Every job reads the workflow again: without JAX that takes no time.

@@ -39,6 +39,7 @@ for number in numbers_of("figure"):
         params:
             number=number,
             cells=roles_of(f"figure{number}"),
+            trained=CAMPAIGN.trained(f"figure{number}"),  # for the caption
         shell:
             "double-pinn figure {params.number} {params.cells} --published {input.published}"
             " --output {output.pdf} {output.png} > {log} 2>&1"

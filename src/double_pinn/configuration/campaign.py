@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from double_pinn.configuration import catalogue
 from double_pinn.configuration.experiments import Row, read_experiments
 from double_pinn.configuration.model import Configuration, TrainJob, configuration_from
 from double_pinn.configuration.settings import (
@@ -85,15 +86,19 @@ class Campaign:
 
     def _read_uses(self) -> dict[str, dict[str, str]]:
         uses: dict[str, dict[str, str]] = {}
-        for cell, row in self.cells.items():
-            for use in row.used_in.split():
-                target, role = use.split(":")
-                other = uses.setdefault(target, {}).setdefault(role, cell)
-                if other != cell:
-                    raise SettingsError(
-                        f"{self.configuration.experiments}: {cell}: used_in: {use} is already "
-                        f"taken by {other}"
-                    )
+        # What is said of this scale alone goes before what is said of all.
+        for only in (self.configuration.scale, ""):
+            players: dict[tuple[str, str], str] = {}
+            for cell, row in self.cells.items():
+                for target, role in row.shown(only):
+                    other = players.setdefault((target, role), cell)
+                    if other != cell:
+                        raise SettingsError(
+                            f"{self.configuration.experiments}: {cell}: used_in: {target}:{role} "
+                            f"is already taken by {other}"
+                        )
+            for (target, role), cell in players.items():
+                uses.setdefault(target, {}).setdefault(role, cell)
         return uses
 
     def _choices(self, row: Row) -> tuple:
@@ -165,6 +170,19 @@ class Campaign:
         """Return what a cell's training asks of a cluster at its first attempt."""
         jobs = self.configuration.resources.train
         return jobs.cells.get(cell, jobs.default)
+
+    def trained(self, target: str) -> str:
+        """Return by what the cells of a figure or table are trained, and for how long at most.
+
+        Iterations stand behind each role: "L-BFGS in FP32 (none 20,000, double 20,000)".
+        """
+        by: dict[str, list[str]] = {}
+        for role, cell in self.uses[target].items():
+            run = self.run(cell)
+            label = f"{catalogue.label('optimizer', run.optimizer.name)} in {run.precision.upper()}"
+            by.setdefault(label, []).append(f"{role} {run.stopping.max_iterations:,}")
+        lists = {label: ", ".join(budgets) for label, budgets in by.items()}
+        return "; ".join(f"{label} ({budgets})" for label, budgets in lists.items())
 
     @property
     def equations(self) -> list[str]:

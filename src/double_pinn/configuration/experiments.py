@@ -14,7 +14,10 @@ from double_pinn.configuration.settings import DEFAULT_CHOICES, Precision, check
 from double_pinn.errors import SettingsError
 from double_pinn.values import AxisCount, Name, Positive, Section
 
-_ROLE = r"(figure[0-9]+:[a-z0-9_]+(/[a-z0-9_]+)?|table[0-9]+:[a-z0-9_]+/[a-z0-9_]+)"
+_ROLE = (
+    r"(figure[0-9]+:[a-z0-9_]+(/[a-z0-9_]+)?|table[0-9]+:[a-z0-9_]+/[a-z0-9_]+)"
+    r"(@[a-z][a-z0-9_]*)?"
+)
 
 
 class Row(Section):
@@ -42,9 +45,24 @@ class Row(Section):
     """Name of an optimiser."""
     used_in: Annotated[str, Field(pattern=rf"^({_ROLE}( {_ROLE})*)?$")] = ""
     """Where it is shown: `figure1:ROLE`, `figure7:EQUATION/ROLE`, `table1:EQUATION/ROW`, separated
-    by blanks."""
+    by blanks. With `@SCALE` behind it: at that scale, instead of the cell that has the role
+    otherwise."""
     scales: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*( [a-z][a-z0-9_]*)*$")]
     """Scales at which it is run, separated by blanks."""
+
+    def shown(self, only: str) -> list[tuple[str, str]]:
+        """Return the figures and tables that show the cell, each with its role.
+
+        Args:
+            only: the scale of which ``used_in`` says so; empty: those of all scales.
+        """
+        uses = [use.partition("@") for use in self.used_in.split()]
+        return [
+            (target, role)
+            for use, _, scale in uses
+            for target, _, role in [use.partition(":")]
+            if scale == only
+        ]
 
 
 _NUMBERS = {"weight", "nx", "nt", "edge"}
@@ -105,6 +123,12 @@ def _row(texts: dict, targets: Collection[str]) -> Row:
         if target not in targets:
             raise SettingsError(
                 f"used_in is {row.used_in!r}: there is no {target}; known: {', '.join(targets)}"
+            )
+        only = use.partition("@")[2]
+        if only and only not in row.scales.split():
+            raise SettingsError(
+                f"used_in is {row.used_in!r}: the cell is not run at scale {only}; scales is "
+                f"{row.scales!r}"
             )
     if row.weight is not None and not catalogue.weight_symbol(row.regularizer):
         raise SettingsError(

@@ -257,7 +257,7 @@ def test_figure7_without_one_of_its_phases(cells_factory, iterations, switch):
         cells[role] = cell.assign(phase=0 * cell["phase"] + (cell["iteration"] >= switch))
     page = draw(7, cells)
     labels = [t.get_text() for t in panel(page, "Wave, gPINN").get_xticklabels()]
-    assert labels[:2] == {0: ["0", "+1"], 9: ["0", str(iterations)][: 1 + (iterations > 0)]}[switch]
+    assert labels[:2] == {0: ["0", "1"], 9: ["0", str(iterations)][: 1 + (iterations > 0)]}[switch]
 
 
 def test_figure8_draws_every_seed_over_the_seconds_of_training(pages, cells_factory):

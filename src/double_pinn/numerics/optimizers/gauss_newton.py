@@ -1,4 +1,4 @@
-"""Gauss-Newton for double PINN, after L-BFGS from the fresh network (ours, not the paper's)."""
+"""Gauss-Newton for double PINN, from the fresh network or after L-BFGS (ours, not the paper's)."""
 
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
@@ -21,7 +21,7 @@ from double_pinn.values import Count, Natural, NonNegative, Positive
 
 
 class GaussNewton(LBFGS):
-    """L-BFGS first, then damped Gauss-Newton steps on the rows by the chord method.
+    """Damped Gauss-Newton steps on the rows by the chord method, if wanted after L-BFGS.
 
     Over several cores the tiles of K = J Jᵀ are dealt out; if it is made as a whole, each core has
     the whole of the rest.
@@ -32,8 +32,8 @@ class GaussNewton(LBFGS):
     needs_rows = True
     needs_taps = True
 
-    warmup_iterations: Natural = 1000
-    """L-BFGS iterations after which Gauss-Newton takes over at the latest."""
+    warmup_iterations: Natural = 0
+    """L-BFGS iterations after which Gauss-Newton takes over at the latest; 0: no L-BFGS at all."""
     switch_loss: NonNegative = 1e-5
     """Gauss-Newton takes over once the loss is below this fraction of its first value."""
     horizons: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
@@ -64,7 +64,7 @@ class GaussNewtonState(NamedTuple):
     """State of the schedule L-BFGS, then Gauss-Newton.
 
     Attributes:
-        first: state of L-BFGS.
+        first: state of L-BFGS; ``None`` without it.
         count: steps so far, int32 scalar.
         marked: objective at the start, scalar.
         damping: relative damping of the next Gauss-Newton step, scalar.
@@ -85,7 +85,7 @@ _LOOK_EVERY = 100
 
 
 class _Schedule:
-    """L-BFGS from the fresh network, and Gauss-Newton once L-BFGS has become slow.
+    """Gauss-Newton from the fresh network, or once L-BFGS has become slow.
 
     The rule looks every 100 iterations: Gauss-Newton takes over when the loss has fallen below
     ``switch_loss`` times its first value, or when L-BFGS stalls, at the latest after
@@ -123,26 +123,25 @@ class _Schedule:
         return state._replace(value=value, horizon=jnp.asarray(self._fractions)[stage], inner=inner)
 
     def stepper(self, first: Stepper) -> Stepper:
-        """Return the schedule that starts with another optimiser."""
-        marching = len(self._instants) > 1
+        """Return the schedule that starts with another optimiser, or would without a warm-up."""
+        warmup, marching = self.options.warmup_iterations, len(self._instants) > 1
 
         def init(parameters):
             state = first.init(parameters)
             zero = jnp.zeros((), jnp.int32)
+            before = state.inner if warmup else None
             damping = first_damping(parameters.dtype)
-            inner = GaussNewtonState(state.inner, zero, state.value, damping, zero, zero)
-            at_once = self.options.warmup_iterations == 0
-            phase = SECOND_ORDER if at_once else FIRST_ORDER
+            inner = GaussNewtonState(before, zero, state.value, damping, zero, zero)
+            phase = FIRST_ORDER if warmup else SECOND_ORDER
             state = state._replace(phase=jnp.full((), phase, jnp.int32), inner=inner)
-            return self._at_stage(state, 0) if at_once and marching else state
+            return self._at_stage(state, 0) if marching and not warmup else state
 
         def first_order(state):
             inner = state.inner
             new = first.step(state._replace(inner=inner.first))
             count = inner.count + 1
             low = new.value < self.options.switch_loss * inner.marked
-            over = (low & (count % _LOOK_EVERY == 0)) | new.stalled
-            over = over | (count >= self.options.warmup_iterations)
+            over = (low & (count % _LOOK_EVERY == 0)) | new.stalled | (count >= warmup)
             new = new._replace(
                 stalled=jnp.zeros((), bool),
                 phase=jnp.where(over, SECOND_ORDER, FIRST_ORDER).astype(jnp.int32),
@@ -155,8 +154,9 @@ class _Schedule:
         def step(state):
             return jax.lax.cond(state.phase == FIRST_ORDER, first_order, self._step, state)
 
-        inner = GaussNewtonState(first.spread.inner, *[WHOLE] * 5)
-        return Stepper(init, step, first.spread._replace(inner=inner))
+        inner = GaussNewtonState(first.spread.inner if warmup else None, *[WHOLE] * 5)
+        # Without a warm-up L-BFGS is not compiled either, which takes as long as the step itself.
+        return Stepper(init, step if warmup else self._step, first.spread._replace(inner=inner))
 
     def _step(self, state: StepState) -> StepState:
         """Take a Gauss-Newton step, and go on to the next horizon if this one has been solved."""

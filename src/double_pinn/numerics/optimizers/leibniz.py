@@ -40,7 +40,6 @@ class RowGradients:
         channels: number of channels, over all places one after the other.
         values: which of the channels carry a value (not a derivative), shape (channels,).
         terms: of each functional, over all places one after the other.
-        first_terms: the same at the first layer, whose input is linear in x and t.
         last_terms: the same at the last layer, by the channel of a: there g is 1.
         fixed: by group of rows and functional, the coefficient where it is the same at all points
             and parameters (often 0), else ``None``.
@@ -62,11 +61,6 @@ class RowGradients:
             {(a + int(s), g + int(s)): c for (a, g), c in leibniz_terms(plan, f).items()}
             for s, plan, functionals in zip(starts, row_set.plans, self._functionals, strict=False)
             for f in functionals
-        ]
-        channels = [channel for plan in row_set.plans for channel in plan.channels]
-        linear = [any(sum(index) <= 1 for index, _ in channel) for channel in channels]
-        self.first_terms = [
-            {pair: c for pair, c in terms.items() if linear[pair[0]]} for terms in self.terms
         ]
         self.last_terms = [
             {a: c for (a, g), c in terms.items() if self.values[g]} for terms in self.terms
@@ -195,8 +189,6 @@ def layer_products(
     g: Float[Array, "mine n_out"],
     other_a: Float[Array, "theirs n_in"],
     other_g: Float[Array, "theirs n_out"],
-    *,
-    first: bool = False,
 ) -> Float[Array, "products n m"]:
     """Return what a layer adds to the products of the functionals' gradients.
 
@@ -207,7 +199,6 @@ def layer_products(
         g: channels of the cotangents, (channels · n, n_out).
         other_a: inputs at the other points.
         other_g: cotangents there.
-        first: whether it is the first layer.
 
     Returns:
         Shape (functionals of mine · functionals of theirs, n, m).
@@ -223,9 +214,10 @@ def layer_products(
     inputs, cotangents = by_channel(a, other_a) + bias, by_channel(g, other_g)
     # Contiguous, and made once: strided slices fused with the products take minutes to compile.
     inputs, cotangents = jax.lax.optimization_barrier((inputs, cotangents))
-    left, right = (side.first_terms if first else side.terms for side in (mine, theirs))
     products = [
-        _product(inputs, cotangents, of_mine, of_theirs) for of_mine in left for of_theirs in right
+        _product(inputs, cotangents, of_mine, of_theirs)
+        for of_mine in mine.terms
+        for of_theirs in theirs.terms
     ]
     return jax.lax.optimization_barrier(jnp.stack(products))
 

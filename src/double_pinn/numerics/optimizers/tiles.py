@@ -191,8 +191,9 @@ def _cut(row_set: RowSet, groups, shares: int, *, by_time: bool) -> TileSet:
 def features(tiles: TileSet, weights, box, places):
     """Return what the products of gradients are made of, for several tiles, a leading axis of them.
 
-    The hidden layers, which are all alike, come as one: between the tiles and the rest their arrays
-    have an axis of layers.
+    The layers before the last come as one: between the tiles and the rest their arrays have an axis
+    of layers. The first layer's two inputs are filled up with zeros, because a program of its own
+    for its products takes as long to compile as that of all others.
 
     Args:
         tiles: the set.
@@ -210,12 +211,11 @@ def features(tiles: TileSet, weights, box, places):
         split = channels.reshape(len(channels), count, size, -1)
         return jnp.swapaxes(split, 0, 1).reshape(count, -1, split.shape[-1])
 
-    inputs, cotangents = ([by_tile(a) for a in side] for side in (inputs, cotangents))
-    hidden = None
-    if len(inputs) > 1:
-        hidden = tuple(jnp.stack(side[1:], axis=1) for side in (inputs, cotangents))
+    width = max(a.shape[-1] for a in inputs)
+    inputs = [jnp.pad(a, ((0, 0), (0, 0), (0, width - a.shape[-1]))) for a in inputs]
+    layers = tuple(jnp.stack([by_tile(a) for a in side], axis=1) for side in (inputs, cotangents))
     slopes = jnp.swapaxes(slopes.reshape(-1, count, size), 0, 1)
-    return (inputs[0], cotangents[0]), hidden, by_tile(last), slopes
+    return layers, by_tile(last), slopes
 
 
 def tile_of(features, k):
@@ -234,17 +234,15 @@ def product(mine: RowGradients, scale, features, theirs: RowGradients, other_sca
         other_scale: of its rows.
         other_features: of its points.
     """
-    first, hidden, last, slopes = features
-    other_first, other_hidden, other_last, other_slopes = other_features
-    products = layer_products(mine, theirs, *first, *other_first, first=True)
-    products = products + last_products(mine, theirs, last, other_last)
-    if hidden is not None:
+    layers, last, slopes = features
+    other_layers, other_last, other_slopes = other_features
 
-        def add(products, layer):
-            own, other = layer
-            return products + layer_products(mine, theirs, *own, *other), None
+    def add(products, layer):
+        own, other = layer
+        return products + layer_products(mine, theirs, *own, *other), None
 
-        products = jax.lax.scan(add, products, (hidden, other_hidden))[0]
+    products = last_products(mine, theirs, last, other_last)
+    products = jax.lax.scan(add, products, (layers, other_layers))[0]
     products = products.reshape(len(mine.terms), len(theirs.terms), *products.shape[1:])
     left, right = mine.coefficients(slopes), theirs.coefficients(other_slopes)
     # T Q Tᵀ: first along their rows, then along mine.

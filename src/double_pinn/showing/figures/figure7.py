@@ -39,13 +39,13 @@ _ERROR = {"color": sns.color_palette("colorblind")[2], "linewidth": 1.2, "linest
 
 @style.themed
 def figure(cells: dict[str, xr.Dataset]) -> Figure:
-    """Draw Figure 7: one schedule, L-BFGS and then Gauss-Newton, on the paper's few points.
+    """Draw Figure 7: the same steps of Gauss-Newton on the paper's few points.
 
     A row for each equation at hand. A column for the regulariser: none, gPINN (derivative rows of
     the equation only) and double PINN (derivative rows of all sets). Each panel has train loss,
-    test loss and rMAE over the iterations, on one logarithmic axis that its row shares. The
-    iteration axis is broken at the switch: a Gauss-Newton step costs as much as many of L-BFGS, so
-    the steps get most of the width.
+    test loss and rMAE over the steps, on one logarithmic axis that its row shares. Where a scale
+    warms up by L-BFGS, the axis is broken at the switch: a Gauss-Newton step costs as much as many
+    iterations of L-BFGS, so the steps get most of the width.
 
     Args:
         cells: evaluation datasets of the roles ``equation/regularizer``, one or more.
@@ -55,6 +55,7 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
     grid = page.add_gridspec(len(equations) + 1, 3, height_ratios=[1] * len(equations) + [0.16])
     letter = style.letters()
     notes = []
+    warm = any(switch_iteration(cell) for cell in cells.values())
     for index, equation in enumerate(equations):
         drawn = []
         for column, name in enumerate(REGULARIZERS):
@@ -81,16 +82,17 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
 
     key = page.add_subplot(grid[-1, :])
     key.axis("off")
-    key.set_title("iteration of L-BFGS, then steps of Gauss-Newton (+)", loc="center", pad=1)
+    before = "iteration of L-BFGS, then " if warm else ""
+    key.set_title(f"{before}step of Gauss-Newton{' (+)' * warm}", loc="center", pad=1)
     train, test, penalised = panels.loss_lines()
+    patches = [
+        Patch(facecolor=_FIRST_COLOUR, label="L-BFGS"),
+        Patch(facecolor="white", edgecolor="0.7", linewidth=0.7, label="Gauss-Newton"),
+    ]
     key.legend(
         handles=[
-            train,
-            test,
-            Line2D([], [], label="rMAE", **_ERROR),
-            penalised,
-            Patch(facecolor=_FIRST_COLOUR, label="L-BFGS"),
-            Patch(facecolor="white", edgecolor="0.7", linewidth=0.7, label="Gauss-Newton"),
+            *(train, test, Line2D([], [], label="rMAE", **_ERROR), penalised),
+            *(patches if warm else ()),
         ],
         loc="center",
         ncols=6,
@@ -150,11 +152,13 @@ def _break_axis(ax: Axes, switch: int, steps: int) -> None:
 
     ax.set_xscale("function", functions=(forward, inverse))
     ax.set_xlim(0, max(end, 1))
-    ax.axvspan(0, switch, color=_FIRST_COLOUR, linewidth=0, zorder=0)
-    ax.axvline(switch, color="0.5", linewidth=0.7, zorder=0.5)
+    if switch:
+        ax.axvspan(0, switch, color=_FIRST_COLOUR, linewidth=0, zorder=0)
+        ax.axvline(switch, color="0.5", linewidth=0.7, zorder=0.5)
     marks = mpl.ticker.MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]).tick_values(0, steps)
     ticks = {0: "0", switch: f"{switch}"}
-    ticks |= {switch + int(m): f"+{int(m)}" for m in marks if 0 < m <= steps}
+    plus = "+" if switch else ""
+    ticks |= {switch + int(m): f"{plus}{int(m)}" for m in marks if 0 < m <= steps}
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.minorticks_off()
     ax.tick_params(axis="y", which="minor", left=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from double_pinn.showing.tables.rows import NOT_RUN, QUANTITIES, Row
+from double_pinn.showing.tables.rows import INSTEAD_RUN, NOT_RUN, QUANTITIES, Row
 from double_pinn.showing.wording import equation_label, optimizer_label, scientific
 
 TITLE = "Table 1: published and reproduced"
@@ -41,8 +41,8 @@ class Line:
 def line(row: Row) -> Line:
     """Put a row into words."""
     label = equation_label(row["equation"]), row["model"], row["origin"]
-    if row["status"] == NOT_RUN:
-        return Line(*label, [NOT_RUN, *[_NONE] * (len(HEADINGS) - 1)], missing=True)
+    if row["status"] in (NOT_RUN, INSTEAD_RUN):
+        return Line(*label, [row["status"], *[_NONE] * (len(HEADINGS) - 1)], missing=True)
     numbers = [plus_minus(row[f"{name}_mean"], row[f"{name}_std"]) for name in QUANTITIES]
     return Line(*label, [*numbers, str(row["n"]), *_training(row)])
 

@@ -1,0 +1,128 @@
+"""How long training takes here: from archived runs, and from how fast this machine is."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from double_pinn.results import duration
+from double_pinn.results.duration import Pace, Timing, Training, announcement, makespan
+
+
+def run(wall_time, iterations, stop_reason="max_iterations", settings=None):
+    """Return what a finished run's file holds of its times."""
+    return xr.Dataset(
+        {"wall_time": ("iteration", np.asarray(wall_time, float))},
+        {"iteration": np.asarray(iterations)},
+        {"settings": json.dumps(settings or {"cell": "a"}), "stop_reason": stop_reason},
+    )
+
+
+def settings(name="a", budget=100, optimizer="lbfgs", nx=4):
+    return {
+        "cell": name,
+        "points": {"nx": nx},
+        "optimizer": {"name": optimizer},
+        "stopping": {"max_iterations": budget},
+    }
+
+
+def timing(start=10.0, iteration=2.0, first=0, stopped=0, **changes):
+    return Timing(settings(**changes), start, iteration, first, stopped)
+
+
+def no_measure(timing, processes):
+    raise AssertionError("nothing is worth measuring")
+
+
+def twice_as_slow(timing, processes):
+    return Pace(2.0, 6.0, f"{processes} of {timing.settings['cell']}")
+
+
+def test_a_run_tells_its_start_and_its_iterations():
+    found = duration.timing_of(run([3, 20, 30, 40], [0, 100, 200, 300]))
+    assert (found.start, found.iteration, found.first, found.stopped) == (20, 0.1, 100, 0)
+    assert found.seconds(1100) == pytest.approx(20 + 100)
+    assert found.seconds(50) == 20
+
+
+def test_a_run_that_a_rule_ended_ends_there_again():
+    found = duration.timing_of(run([3, 20, 30, 40], [0, 100, 200, 300], "tolerance"))
+    assert found.seconds(10**6) == pytest.approx(40)
+    assert found.seconds(200) == pytest.approx(30)
+
+
+@pytest.mark.parametrize("iterations", [[], [0], [0, 100], [0, 100, 100]])
+def test_a_history_that_is_too_short_tells_nothing(iterations):
+    assert duration.timing_of(run(np.arange(len(iterations)), iterations)) is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "seconds"),
+    [
+        ([(5, 1)], 2, 5),
+        ([(5, 1), (3, 1), (2, 1)], 2, 5),
+        ([(5, 1), (4, 1), (3, 1)], 2, 7),
+        ([(5, 2), (4, 1), (3, 1)], 2, 9),
+        ([(5, 2), (4, 1)], 3, 5),
+        ([(1, 1)] * 7, 3, 3),
+    ],
+)
+def test_jobs_are_laid_out_over_the_cores(jobs, cores, seconds):
+    assert makespan(jobs, cores) == seconds
+
+
+def test_a_short_campaign_is_not_worth_measuring():
+    said = announcement([Training(settings(), 2, 1)], 3, 2, [timing(iteration=0.2)], no_measure)
+    assert said == (
+        "2 training jobs and 3 others, about 1 minute on 2 cores as fast as those of the archive"
+    )
+
+
+def test_a_long_one_is_measured_here():
+    todo = [Training(settings(budget=1000), 2, 1)]
+    archived = [timing(start=0, name="a"), timing(iteration=1.0, name="b", nx=3)]
+    said = announcement(todo, 20, 2, archived, twice_as_slow)
+    # 2,000 s there, 4,000 here, and 20 starts of 6 s on two cores; b is the cheapest to measure.
+    assert said == "2 training jobs and 20 others, about 68 minutes on 2 cores (2 of b)"
+
+
+def test_what_is_compared_is_all_but_budget_and_name():
+    archived = [timing(name="other", budget=7, iteration=0.1)]
+    known = announcement([Training(settings(), 1, 1)], 0, 1, archived, no_measure)
+    assert "about 1 minute on 1 core as fast" in known
+    unknown = announcement([Training(settings(nx=5), 1, 1)], 0, 1, archived, no_measure)
+    assert unknown == "1 training job and 0 others; no archive has timed them"
+
+
+def test_what_nobody_has_timed_is_named():
+    todo = [Training(settings(), 1, 1), Training(settings(nx=5), 3, 1)]
+    said = announcement(todo, 0, 1, [timing()], no_measure)
+    assert said.endswith("; 3 of the training jobs no archive has timed, they come on top")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(20, "1 minute"), (3540, "59 minutes"), (4 * 3600, "4 hours"), (30 * 86400, "30 days")],
+)
+def test_units(seconds, words):
+    todo, archived = [Training(settings(), 1, 1)], [timing(start=seconds, iteration=0.0)]
+    said = announcement(todo, 0, 1, archived, lambda *_: Pace(1.0, 0.0, "as there"))
+    assert f"about {words} on 1 core" in said
+
+
+def test_nothing_to_train():
+    assert announcement([], 7, 2, [timing()], no_measure) == "0 training jobs and 7 others"
+
+
+def test_this_machine_is_measured_by_training(settings_file, monkeypatch):
+    monkeypatch.setattr(duration, "PROBE_ITERATIONS", 40)
+    plain = json.loads(settings_file(logging__every=10).read_text())
+    pace = duration.measure(Timing(plain, 1.0, 1e-3, 0, 0), 1)
+    assert pace.ratio > 0 and pace.start > 0
+    assert f"an iteration of {plain['cell']} takes" in pace.words
+    broken = {**plain, "equation": {"name": "none", "parameters": {}}}
+    with pytest.raises(subprocess.CalledProcessError):
+        duration.measure(Timing(broken, 1.0, 1e-3, 0, 0), 1)

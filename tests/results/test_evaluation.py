@@ -141,7 +141,8 @@ def test_evaluation_of_two_seeds(settings, reference_path, write_run, tmp_path):
 
     for i, path in enumerate(reversed(paths)):
         run = read_dataset(path)
-        u = predict.predict_field(settings.run, run.parameters.values, ds.x.values, ds.t.values)
+        parameters = [run.parameters.values]
+        (u,) = predict.predict_field(settings.run, parameters, ds.x.values, ds.t.values)
         np.testing.assert_array_equal(ds.u[i], u)
         assert float(ds.rmae[i]) == rmae(u, ds.u_reference.values) > 0
         assert float(ds.rrmse[i]) == rrmse(u, ds.u_reference.values) > 0
@@ -177,10 +178,10 @@ def test_evaluation_of_two_seeds(settings, reference_path, write_run, tmp_path):
 
 def test_a_perfect_prediction_has_no_error(settings, reference_path, write_run, monkeypatch):
     def exact(settings, parameters, x, t):
-        return np.sin(x[:, None] - 3 * t)
+        return np.sin(x[:, None] - 3 * t)[None]
 
     def distance_to_node(settings, parameters, x, t):
-        return np.abs(np.sin(2 * x[:, None])) + 0 * t
+        return (np.abs(np.sin(2 * x[:, None])) + 0 * t)[None]
 
     monkeypatch.setattr(predict, "predict_field", exact)
     monkeypatch.setattr(predict, "residual_field", distance_to_node)
@@ -196,7 +197,7 @@ def test_a_prediction_that_is_not_finite_names_the_run(
     settings, reference_path, write_run, monkeypatch
 ):
     def nowhere(settings, parameters, x, t):
-        return np.full((len(x), len(t)), np.nan)
+        return np.full((1, len(x), len(t)), np.nan)
 
     monkeypatch.setattr(predict, "predict_field", nowhere)
     monkeypatch.setattr(predict, "residual_field", nowhere)

@@ -33,8 +33,9 @@ def on_grid(function):
 
 def test_field(cell):
     settings, parameters, u = cell
-    field = predict_field(settings, parameters, X, T)
-    assert field.shape == (5, 7)
+    field, twice = predict_field(settings, [parameters, 2 * parameters], X, T)
+    assert field.shape == twice.shape == (5, 7)
+    assert not np.allclose(field, twice)
     assert field.dtype == np.float64
     np.testing.assert_allclose(field, on_grid(u), rtol=1e-13, atol=1e-14)
 
@@ -43,15 +44,15 @@ def test_residual(cell, nested):
     settings, parameters, u = cell
     u_x, u_t = nested(u, (1, 0)), nested(u, (0, 1))
     expected = on_grid(lambda x, t: u_t(x, t) + 5.0 * u_x(x, t))
-    field = residual_field(settings, parameters, X, T)
+    (field,) = residual_field(settings, [parameters], X, T)
     assert field.dtype == np.float64
     np.testing.assert_allclose(field, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
 def test_fp64_even_where_jax_is_in_single_precision(cell):
     settings, parameters, _ = cell
-    inside = predict_field(settings, parameters, X, T)
+    inside = predict_field(settings, [parameters], X, T)
     with jax.enable_x64(False):
-        outside = predict_field(settings, parameters, X, T)
+        outside = predict_field(settings, [parameters], X, T)
     assert outside.dtype == np.float64
     np.testing.assert_array_equal(inside, outside)

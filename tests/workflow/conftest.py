@@ -106,4 +106,5 @@ def smoke(tmp_path_factory) -> Checkout:
     copy = Checkout.of_repository(tmp_path_factory.mktemp("smoke"))
     done = copy.snakemake("--configfile", SMOKE)
     assert done.returncode == 0, done.stdout[-20_000:]
+    (copy.path / "said.txt").write_text(done.stdout)
     return copy

@@ -189,12 +189,23 @@ def test_smoke_table_has_every_cell_of_the_table(smoke):
         assert len(list(csv.DictReader(file))) >= 8
 
 
+def test_smoke_says_at_the_start_how_much_there_is_to_do(smoke):
+    said = (smoke.path / "said.txt").read_text()
+    begin = f"Duration: {len(cells_of('smoke'))} training jobs and "
+    assert begin in said
+    # Its networks are too small for any archive to have timed them.
+    assert "no archive has timed them" in said[said.index(begin) :].splitlines()[0]
+
+
 def test_smoke_makes_a_report(smoke):
     done = smoke.snakemake("--configfile", SMOKE, "--report", "report.html")
     assert done.returncode == 0, done.stdout
     html = (smoke.path / "report.html").read_text()
-    for part in ("Figures", "Tables", "figure6.png", "table1.html"):
+    for part in ("Figures", "Tables", "Claims", "figure6.png", "table1.html", "claims.html"):
         assert part in html
+    # Each caption names the optimiser with its budget.
+    assert html.count("Trained here by ") >= len(FIGURES)
+    assert "L-BFGS in FP32 (none 20, double 20, l2 20, l1 20, gpinn 20)" in html
 
 
 # --- What it reruns ---

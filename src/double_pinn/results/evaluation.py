@@ -105,10 +105,11 @@ def evaluate(
     x_residual = refine(x_collocation, grids.residual_points)
     t_residual = refine(t_collocation, grids.residual_points)
 
+    parameters = [run.parameters.values for _, run in runs]
+    fields = predict.predict_field(asked, parameters, x, t)
+    residuals = predict.residual_field(asked, parameters, x_residual, t_residual)
     seeds = []
-    for path, run in runs:
-        u = predict.predict_field(asked, run.parameters.values, x, t)
-        residual = predict.residual_field(asked, run.parameters.values, x_residual, t_residual)
+    for (path, run), u, residual in zip(runs, fields, residuals, strict=True):
         try:
             errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""A trained network on a grid, in FP64 whatever precision it was trained in."""
+"""Trained networks on a grid, in FP64 whatever precision they were trained in."""
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,11 @@ _CHUNK = 4096
 
 
 def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
-    """Return u on the grid of ``x`` and ``t``, FP64, shape (len(x), len(t)).
+    """Return u on the grid of ``x`` and ``t``, FP64, shape (seeds, len(x), len(t)).
 
     Args:
-        settings: of the run.
-        parameters: flat network parameters.
+        settings: of the runs.
+        parameters: flat network parameters of each seed, shape (seeds, n).
         x: positions, shape (nx,).
         t: instants, shape (nt,).
     """
@@ -30,7 +30,7 @@ def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
 
 
 def residual_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
-    """Return the pointwise residual F(u) on the grid, FP64, shape (len(x), len(t))."""
+    """Return the pointwise residual F(u) likewise."""
 
     def residual(network, weights, x, t):
         return pointwise_residual(settings.problem, weights, x, t, network)
@@ -42,12 +42,16 @@ def _on_grid(settings, parameters, x, t, function):
     # Rounding of the evaluation must not enter the errors of an FP32 run.
     with jax.enable_x64(True):
         network = settings.network.bound(jnp.float64)
-        weights = network.weights(jnp.asarray(parameters, jnp.float64))
         points_x, points_t = (a.ravel() for a in np.meshgrid(x, t, indexing="ij"))
         n = points_x.size
         padded = -(-n // _CHUNK) * _CHUNK
         chunks = [np.resize(p, padded).reshape(-1, _CHUNK) for p in (points_x, points_t)]
-        on_chunk = lambda chunk: function(network, weights, *chunk)  # noqa: E731
-        on_all = jax.jit(lambda chunks: jax.lax.map(on_chunk, tuple(chunks)))
-        values = np.asarray(on_all(chunks)).ravel()[:n]
-    return values.reshape(len(x), len(t))
+
+        @jax.jit  # once for all seeds
+        def on_all(parameters, chunks):
+            weights = network.weights(parameters)
+            return jax.lax.map(lambda chunk: function(network, weights, *chunk), tuple(chunks))
+
+        values = [on_all(jnp.asarray(seed, jnp.float64), chunks) for seed in parameters]
+        fields = np.stack([np.asarray(value).ravel()[:n] for value in values])
+    return fields.reshape(-1, len(x), len(t))

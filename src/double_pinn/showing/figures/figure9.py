@@ -41,7 +41,7 @@ def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     reference = cells["gauss_newton"]["u_reference"]
     scale = style.field_scale(reference, *(panels.shown(cells[role])["u"] for role in roles))
     page, axes, letter = panels.page_with_reference(
-        3.6, 1 + len(roles), reference, scale, "numerical u"
+        3.9, 1 + len(roles), reference, scale, "numerical u"
     )
     notes = []
     for (field_ax, error_ax), role in zip(axes[:, 1:].T, roles, strict=True):
@@ -59,14 +59,8 @@ def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     panels.paper_errors(ax, published.get("allen_cahn"))
     panels.share_limits([ax], "xy")
     ax.set_ylabel("relative error")
-    # A grey line may pass behind it.
-    ax.legend(
-        handles=panels.time_lines(roles),
-        loc="lower left",
-        frameon=True,
-        framealpha=1,
-        edgecolor="none",
-    )
     style.title(ax, next(letter), "errors")
+    # No corner of its panel is free of lines.
+    page.legend(handles=panels.time_lines(roles), loc="outside upper center", ncols=5)
     style.footnote(page, style.budgets(notes))
     return page

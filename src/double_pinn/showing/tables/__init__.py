@@ -3,6 +3,7 @@
 from double_pinn.showing.tables.formats import to_csv, to_html, to_latex, to_markdown, write
 from double_pinn.showing.tables.rows import (
     COLUMNS,
+    INSTEAD_RUN,
     MODELS,
     NOT_RUN,
     reproduced_row,
@@ -12,6 +13,7 @@ from double_pinn.showing.tables.words import plus_minus
 
 __all__ = [
     "COLUMNS",
+    "INSTEAD_RUN",
     "MODELS",
     "NOT_RUN",
     "plus_minus",

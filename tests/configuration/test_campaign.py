@@ -22,7 +22,7 @@ from double_pinn.showing.figures import figure_numbers
 ROOT = Path(__file__).parents[2]
 SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour")
 # Optimisers whose steps are dear: their budgets are small.
-SECOND_ORDER = ("gauss_newton", "marching")
+SECOND_ORDER = ("gauss_newton", "lbfgs_gauss_newton", "marching")
 TARGETS = [*(f"figure{number}" for number in figure_numbers()), "table1"]
 
 

@@ -121,7 +121,8 @@ def test_this_machine_is_measured_by_training(settings_file, monkeypatch):
     monkeypatch.setattr(duration, "PROBE_ITERATIONS", 40)
     plain = json.loads(settings_file(logging__every=10).read_text())
     pace = duration.measure(Timing(plain, 1.0, 1e-3, 0, 0), 1)
-    assert pace.ratio > 0 and pace.start > 0
+    assert pace.ratio > 0
+    assert pace.start > 0
     assert f"an iteration of {plain['cell']} takes" in pace.words
     broken = {**plain, "equation": {"name": "none", "parameters": {}}}
     with pytest.raises(subprocess.CalledProcessError):

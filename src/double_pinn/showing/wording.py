@@ -8,6 +8,12 @@ import xarray as xr
 
 from double_pinn.configuration import catalogue
 
+#: Optimisers that all count as Gauss-Newton: they differ in what comes before the last steps.
+GAUSS_NEWTON = ("gauss_newton", "lbfgs_gauss_newton", "marching")
+
+#: Optimisers that are compared: role in a figure, and what may play it.
+COMPARED = {"lbfgs": ("lbfgs",), "gauss_newton": GAUSS_NEWTON}
+
 STOP_REASONS = {
     "tolerance": "stopped by the relative-change rule",
     "max_iterations": "budget used up",

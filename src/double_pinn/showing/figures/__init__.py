@@ -4,8 +4,8 @@ Nothing here imports training code or JAX. A figure module holds
 
 - ``TITLE``, what it shows, on one line;
 - ``ROLES``, the names of the cells that it draws, and perhaps ``OPTIONAL_ROLES``;
-- ``EXPECTED``, for each role the attributes that its labels promise: a field under the heading L²
-  must not come from another regulariser;
+- ``EXPECTED``, for each role the attributes that its labels promise, a value or several: a field
+  under the heading L² must not come from another regulariser;
 - perhaps ``VARIABLES``, what it draws beyond the variables that all figures need;
 - ``figure(cells)``, which returns a matplotlib figure; or ``figure(cells, published)`` with
   ``PUBLISHED = True``, where the paper's numbers are drawn beside those of the runs.
@@ -148,18 +148,20 @@ def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
 def _read(
     role: str,
     path: str | os.PathLike[str],
-    expected: Mapping[str, str],
+    expected: Mapping[str, str | tuple[str, ...]],
     variables: Sequence[str],
 ):
     from double_pinn.errors import DataError
     from double_pinn.showing.cells import read_cell
 
     cell = read_cell(path, variables, ATTRIBUTES)
-    for name, value in expected.items():
-        if cell.attrs[name] != value:
+    for name, wanted in expected.items():
+        among = (wanted,) if isinstance(wanted, str) else wanted
+        if cell.attrs[name] not in among:
+            words = " or ".join(map(repr, among))
             raise DataError(
                 f"{path}: its {name} is {cell.attrs[name]!r}, but the cell {role!r} of the figure "
-                f"is one of {name} {value!r}; give another file"
+                f"is one of {name} {words}; give another file"
             )
     if cell.sizes["seed"] == 0:
         raise DataError(f"{path}: holds no seed; run the evaluation again")

@@ -24,7 +24,7 @@ EXPECTED = {
         "equation": equation,
         "regularizer": name,
         "precision": "fp64",
-        "optimizer": "gauss_newton",
+        "optimizer": wording.GAUSS_NEWTON,
     }
     for equation in EQUATIONS
     for name in REGULARIZERS

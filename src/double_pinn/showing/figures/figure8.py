@@ -18,10 +18,10 @@ EXPECTED = {
         "equation": equation,
         "regularizer": "double",
         "precision": "fp64",
-        "optimizer": name,
+        "optimizer": played_by,
     }
     for equation in EQUATIONS
-    for name in style.OPTIMIZERS
+    for name, played_by in wording.COMPARED.items()
 }
 VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
 

@@ -14,9 +14,9 @@ EXPECTED = {
         "equation": "allen_cahn",
         "regularizer": "double",
         "precision": "fp64",
-        "optimizer": optimizer,
+        "optimizer": played_by,
     }
-    for role, optimizer in (("lbfgs", "lbfgs"), ("gauss_newton", "marching"))
+    for role, played_by in wording.COMPARED.items()
 }
 VARIABLES = ("wall_time", "rmae_history", "rrmse_history")
 PUBLISHED = True

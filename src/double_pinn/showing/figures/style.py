@@ -29,7 +29,7 @@ FOOTNOTE_COLUMNS = 154  # characters that fit into WIDTH at FOOTNOTE_SIZE
 TRAIN, TEST = sns.color_palette("colorblind", 2)
 PENALISED = "0.45"
 #: The optimisers that are drawn beside each other.
-OPTIMIZERS = dict(zip(("lbfgs", "gauss_newton"), sns.color_palette("colorblind")[2:4], strict=True))
+OPTIMIZERS = dict(zip(wording.COMPARED, sns.color_palette("colorblind")[2:4], strict=True))
 MISSING = "0.8"
 
 _RC = {

@@ -14,6 +14,7 @@ import numpy as np
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
 from double_pinn.showing.published import NUMBERS, published_rows
+from double_pinn.showing.wording import GAUSS_NEWTON
 
 Row = dict[str, Any]
 
@@ -31,7 +32,7 @@ EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
     "double_pinn_gn": {
         "regularizer": ("double",),
         "precision": ("fp64",),
-        "optimizer": ("gauss_newton", "marching"),
+        "optimizer": GAUSS_NEWTON,
     },
 }
 

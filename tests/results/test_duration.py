@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,23 @@ from double_pinn.results import duration
 from double_pinn.results.duration import Pace, Timing, Training, announcement, makespan
 
 
-def run(wall_time, iterations, stop_reason="max_iterations", settings=None):
+@pytest.fixture
+def timed(plain_settings):
+    """``timed(wall_time, iterations, ...)``: what a run with these times took."""
+
+    def build(wall_time, iterations, stop_reason="max_iterations", **changes):
+        told = {**plain_settings(), **changes}
+        return duration.timing_of(run(wall_time, iterations, stop_reason, told), Path("run.nc"))
+
+    return build
+
+
+def run(wall_time, iterations, stop_reason, settings):
     """Return what a finished run's file holds of its times."""
     return xr.Dataset(
         {"wall_time": ("iteration", np.asarray(wall_time, float))},
         {"iteration": np.asarray(iterations)},
-        {"settings": json.dumps(settings or {"cell": "a"}), "stop_reason": stop_reason},
+        {"settings": json.dumps(settings), "stop_reason": stop_reason},
     )
 
 
@@ -41,22 +53,26 @@ def twice_as_slow(timing, processes):
     return Pace(2.0, 6.0, f"{processes} of {timing.settings['cell']}")
 
 
-def test_a_run_tells_its_start_and_its_iterations():
-    found = duration.timing_of(run([3, 20, 30, 40], [0, 100, 200, 300]))
+def test_a_run_tells_its_start_and_its_iterations(timed):
+    found = timed([3, 20, 30, 40], [0, 100, 200, 300])
     assert (found.start, found.iteration, found.first, found.stopped) == (20, 0.1, 100, 0)
     assert found.seconds(1100) == pytest.approx(20 + 100)
     assert found.seconds(50) == 20
 
 
-def test_a_run_that_a_rule_ended_ends_there_again():
-    found = duration.timing_of(run([3, 20, 30, 40], [0, 100, 200, 300], "tolerance"))
+def test_a_run_that_a_rule_ended_ends_there_again(timed):
+    found = timed([3, 20, 30, 40], [0, 100, 200, 300], "tolerance")
     assert found.seconds(10**6) == pytest.approx(40)
     assert found.seconds(200) == pytest.approx(30)
 
 
 @pytest.mark.parametrize("iterations", [[], [0], [0, 100], [0, 100, 100]])
-def test_a_history_that_is_too_short_tells_nothing(iterations):
-    assert duration.timing_of(run(np.arange(len(iterations)), iterations)) is None
+def test_a_history_that_is_too_short_tells_nothing(timed, iterations):
+    assert timed(np.arange(len(iterations)), iterations) is None
+
+
+def test_settings_of_another_time_are_left_out(timed):
+    assert timed([3, 20, 30, 40], [0, 100, 200, 300], optimizer={"name": "forgotten"}) is None
 
 
 @pytest.mark.parametrize(
@@ -111,6 +127,16 @@ def test_units(seconds, words):
     todo, archived = [Training(settings(), 1, 1)], [timing(start=seconds, iteration=0.0)]
     said = announcement(todo, 0, 1, archived, lambda *_: Pace(1.0, 0.0, "as there"))
     assert f"about {words} on 1 core" in said
+
+
+@pytest.mark.parametrize("error", [OSError("full"), subprocess.CalledProcessError(2, "train")])
+def test_what_cannot_be_measured_is_said_and_stops_nobody(error):
+    def fails(timing, processes):
+        raise error
+
+    said = announcement([Training(settings(budget=1000), 1, 1)], 0, 1, [timing()], fails)
+    assert said.startswith(f"this machine could not be measured ({error}); 1 training job and ")
+    assert said.endswith("about 34 minutes on 1 core as fast as those of the archive")
 
 
 def test_nothing_to_train():

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from double_pinn.errors import DataError
 from double_pinn.results.netcdf import read_dataset
+from double_pinn.results.runs import settings_of
 
 #: Below this many seconds, on the archive's machine, measuring this one takes too long.
 WORTH_MEASURING = 300.0
@@ -85,12 +87,19 @@ def timings(archives: Path) -> list[Timing]:
     return [
         timing
         for path in sorted(archives.glob("*/runs/*/seed*.nc"))
-        if (timing := timing_of(read_dataset(path))) is not None
+        if (timing := timing_of(read_dataset(path), path)) is not None
     ]
 
 
-def timing_of(run: xr.Dataset) -> Timing | None:
-    """Return what a finished run took; ``None`` if its history is too short to say."""
+def timing_of(run: xr.Dataset, path: Path) -> Timing | None:
+    """Return what a finished run took; ``None`` if nothing like it is trained now.
+
+    Its history may be too short to say, its settings those of another time.
+    """
+    try:
+        settings = settings_of(run, path).as_dict()
+    except DataError:
+        return None
     seconds = np.asarray(run["wall_time"], float)
     iterations = np.asarray(run["iteration"], int)
     if len(iterations) < 3 or iterations[-1] <= iterations[1]:
@@ -98,7 +107,7 @@ def timing_of(run: xr.Dataset) -> Timing | None:
     rate = (seconds[-1] - seconds[1]) / (iterations[-1] - iterations[1])
     stopped = run.attrs["stop_reason"] != "max_iterations"
     return Timing(
-        json.loads(run.attrs["settings"]),
+        settings,
         float(seconds[1]),
         float(rate),
         int(iterations[1]),
@@ -136,8 +145,15 @@ def announcement(
         return f"{said}; no archive has timed them" if count else said
     span, where = makespan(jobs, cores), f"on {_counted(cores, 'core')}"
     probes = [t for t in known.values() if t.settings["optimizer"]["name"] == _PROBE_OPTIMIZER]
+    pace = None
     if span >= WORTH_MEASURING and probes:
-        pace = measure(min(probes, key=lambda timing: timing.iteration), min(cores, len(jobs)))
+        try:
+            cheapest = min(probes, key=lambda timing: timing.iteration)
+            pace = measure(cheapest, min(cores, len(jobs)))
+        except (OSError, DataError, subprocess.CalledProcessError) as error:
+            # It must not keep anybody from training.
+            said = f"this machine could not be measured ({error}); {said}"
+    if pace:
         span = span * pace.ratio + others * pace.start / cores
         said = f"{said}, about {_minutes(span)} {where} ({pace.words})"
     else:
@@ -191,10 +207,10 @@ def measure(timing: Timing, processes: int) -> Pace:
             if process.wait():
                 raise subprocess.CalledProcessError(process.returncode, process.args)
         elapsed = time.perf_counter() - began
-        runs = [read_dataset(output) for output in outputs]
-    here = [found for run in runs if (found := timing_of(run))]
+        runs = {output: read_dataset(output) for output in outputs}
+    here = [found for path, run in runs.items() if (found := timing_of(run, path))]
     iteration = float(np.mean([found.iteration for found in here]))
-    training = max(float(run["wall_time"][-1]) for run in runs)
+    training = max(float(run["wall_time"][-1]) for run in runs.values())
     words = (
         f"an iteration of {settings['cell']} takes {iteration * 1e3:.0f} ms here, and "
         f"{timing.iteration * 1e3:.0f} ms in the archive"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from double_pinn.configuration.settings import load_settings, settings_from_dict
 from double_pinn.results import duration
 from double_pinn.results.duration import Pace, Timing, Training, announcement, makespan
 
@@ -32,17 +33,26 @@ def run(wall_time, iterations, stop_reason, settings):
     )
 
 
-def settings(name="a", budget=100, optimizer="lbfgs", nx=4):
-    return {
-        "cell": name,
-        "points": {"nx": nx},
-        "optimizer": {"name": optimizer},
-        "stopping": {"max_iterations": budget},
-    }
+@pytest.fixture
+def settings(plain_settings):
+    """``settings(name, budget, optimizer, nx)``."""
+
+    def build(name="a", budget=100, optimizer="lbfgs", nx=4):
+        changes = {"stopping__max_iterations": budget, "points__nx": nx}
+        told = plain_settings(**changes) | {"cell": name, "optimizer": {"name": optimizer}}
+        return settings_from_dict(told)
+
+    return build
 
 
-def timing(start=10.0, iteration=2.0, first=0, stopped=0, **changes):
-    return Timing(settings(**changes), start, iteration, first, stopped)
+@pytest.fixture
+def timing(settings):
+    """``timing(start, iteration, ...)`` of an archived run."""
+
+    def build(start=10.0, iteration=2.0, first=0, stopped=0, **changes):
+        return Timing(settings(**changes), start, iteration, first, stopped)
+
+    return build
 
 
 def no_measure(timing, processes):
@@ -50,7 +60,7 @@ def no_measure(timing, processes):
 
 
 def twice_as_slow(timing, processes):
-    return Pace(2.0, 6.0, f"{processes} of {timing.settings['cell']}")
+    return Pace(2.0, 6.0, f"{processes} of {timing.settings.cell}")
 
 
 def test_a_run_tells_its_start_and_its_iterations(timed):
@@ -90,14 +100,14 @@ def test_jobs_are_laid_out_over_the_cores(jobs, cores, seconds):
     assert makespan(jobs, cores) == seconds
 
 
-def test_a_short_campaign_is_not_worth_measuring():
+def test_a_short_campaign_is_not_worth_measuring(settings, timing):
     said = announcement([Training(settings(), 2, 1)], 3, 2, [timing(iteration=0.2)], no_measure)
     assert said == (
         "2 training jobs and 3 others, about 1 minute on 2 cores as fast as those of the archive"
     )
 
 
-def test_a_long_one_is_measured_here():
+def test_a_long_one_is_measured_here(settings, timing):
     todo = [Training(settings(budget=1000), 2, 1)]
     archived = [timing(start=0, name="a"), timing(iteration=1.0, name="b", nx=3)]
     said = announcement(todo, 20, 2, archived, twice_as_slow)
@@ -105,7 +115,7 @@ def test_a_long_one_is_measured_here():
     assert said == "2 training jobs and 20 others, about 68 minutes on 2 cores (2 of b)"
 
 
-def test_what_is_compared_is_all_but_budget_and_name():
+def test_what_is_compared_is_all_but_budget_and_name(settings, timing):
     archived = [timing(name="other", budget=7, iteration=0.1)]
     known = announcement([Training(settings(), 1, 1)], 0, 1, archived, no_measure)
     assert "about 1 minute on 1 core as fast" in known
@@ -113,7 +123,7 @@ def test_what_is_compared_is_all_but_budget_and_name():
     assert unknown == "1 training job and 0 others; no archive has timed them"
 
 
-def test_what_nobody_has_timed_is_named():
+def test_what_nobody_has_timed_is_named(settings, timing):
     todo = [Training(settings(), 1, 1), Training(settings(nx=5), 3, 1)]
     said = announcement(todo, 0, 1, [timing()], no_measure)
     assert said.endswith("; 3 of the training jobs no archive has timed, they come on top")
@@ -123,14 +133,14 @@ def test_what_nobody_has_timed_is_named():
     ("seconds", "words"),
     [(20, "1 minute"), (3540, "59 minutes"), (4 * 3600, "4 hours"), (30 * 86400, "30 days")],
 )
-def test_units(seconds, words):
+def test_units(seconds, words, settings, timing):
     todo, archived = [Training(settings(), 1, 1)], [timing(start=seconds, iteration=0.0)]
     said = announcement(todo, 0, 1, archived, lambda *_: Pace(1.0, 0.0, "as there"))
     assert f"about {words} on 1 core" in said
 
 
 @pytest.mark.parametrize("error", [OSError("full"), subprocess.CalledProcessError(2, "train")])
-def test_what_cannot_be_measured_is_said_and_stops_nobody(error):
+def test_what_cannot_be_measured_is_said_and_stops_nobody(error, settings, timing):
     def fails(timing, processes):
         raise error
 
@@ -139,17 +149,17 @@ def test_what_cannot_be_measured_is_said_and_stops_nobody(error):
     assert said.endswith("about 34 minutes on 1 core as fast as those of the archive")
 
 
-def test_nothing_to_train():
+def test_nothing_to_train(timing):
     assert announcement([], 7, 2, [timing()], no_measure) == "0 training jobs and 7 others"
 
 
 def test_this_machine_is_measured_by_training(settings_file, monkeypatch):
     monkeypatch.setattr(duration, "PROBE_ITERATIONS", 40)
-    plain = json.loads(settings_file(logging__every=10).read_text())
+    plain = load_settings(settings_file(logging__every=10))
     pace = duration.measure(Timing(plain, 1.0, 1e-3, 0, 0), 1)
     assert pace.ratio > 0
     assert pace.start > 0
-    assert f"an iteration of {plain['cell']} takes" in pace.words
-    broken = {**plain, "equation": {"name": "none", "parameters": {}}}
+    assert f"an iteration of {plain.cell} takes" in pace.words
+    monkeypatch.setattr(duration, "PROBE_ITERATIONS", -1)
     with pytest.raises(subprocess.CalledProcessError):
-        duration.measure(Timing(broken, 1.0, 1e-3, 0, 0), 1)
+        duration.measure(Timing(plain, 1.0, 1e-3, 0, 0), 1)

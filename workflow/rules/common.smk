@@ -122,7 +122,7 @@ def announce():
     jobs = list(workflow.dag.needrun_jobs())
     seeds = Counter(job.wildcards.cell for job in jobs if job.rule.name == "train_network")
     trainings = [
-        Training(CAMPAIGN.slice("train", cell), count, CAMPAIGN.train_job(cell).threads)
+        Training(CAMPAIGN.run(cell), count, CAMPAIGN.train_job(cell).threads)
         for cell, count in seeds.items()
     ]
     others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())

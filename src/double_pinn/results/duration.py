@@ -8,14 +8,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import settings_of
@@ -31,12 +32,12 @@ class Training(NamedTuple):
     """Training jobs of a cell that are to be done.
 
     Attributes:
-        settings: of the cell, as :meth:`.RunSettings.as_dict` gives them.
+        settings: of the cell.
         seeds: how many.
         threads: cores of each.
     """
 
-    settings: Mapping[str, Any]
+    settings: RunSettings
     seeds: int
     threads: int
 
@@ -52,7 +53,7 @@ class Timing(NamedTuple):
         stopped: iterations after which a rule ended it; 0: its budget did.
     """
 
-    settings: Mapping[str, Any]
+    settings: RunSettings
     start: float
     iteration: float
     first: int
@@ -97,7 +98,7 @@ def timing_of(run: xr.Dataset, path: Path) -> Timing | None:
     Its history may be too short to say, its settings those of another time.
     """
     try:
-        settings = settings_of(run, path).as_dict()
+        settings = settings_of(run, path)
     except DataError:
         return None
     seconds = np.asarray(run["wall_time"], float)
@@ -135,7 +136,7 @@ def announcement(
     jobs, unknown = [], 0
     for training in trainings:
         if timing := known.get(_what(training.settings)):
-            seconds = timing.seconds(training.settings["stopping"]["max_iterations"])
+            seconds = timing.seconds(training.settings.stopping.max_iterations)
             jobs += [(seconds, min(training.threads, cores))] * training.seeds
         else:
             unknown += training.seeds
@@ -144,7 +145,7 @@ def announcement(
     if not jobs:
         return f"{said}; no archive has timed them" if count else said
     span, where = makespan(jobs, cores), f"on {_counted(cores, 'core')}"
-    probes = [t for t in known.values() if t.settings["optimizer"]["name"] == _PROBE_OPTIMIZER]
+    probes = [t for t in known.values() if t.settings.optimizer.name == _PROBE_OPTIMIZER]
     pace = None
     if span >= WORTH_MEASURING and probes:
         try:
@@ -187,7 +188,7 @@ def measure(timing: Timing, processes: int) -> Pace:
     Raises:
         subprocess.CalledProcessError: if one of them fails.
     """
-    settings = {**timing.settings, "stopping": {**timing.settings["stopping"]}}
+    settings = timing.settings.as_dict()
     settings["stopping"]["max_iterations"] = PROBE_ITERATIONS
     with TemporaryDirectory() as folder:
         told = Path(folder) / "settings.json"
@@ -218,9 +219,9 @@ def measure(timing: Timing, processes: int) -> Pace:
     return Pace(iteration / timing.iteration, max(0.0, elapsed - training), words)
 
 
-def _what(settings: Mapping[str, Any]) -> str:
+def _what(settings: RunSettings) -> str:
     """Return what decides how long an iteration takes."""
-    kept = {k: v for k, v in settings.items() if k not in ("cell", "stopping")}
+    kept = {k: v for k, v in settings.resolved().items() if k not in ("cell", "stopping")}
     return json.dumps(kept, sort_keys=True)
 
 

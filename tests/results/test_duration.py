@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,23 +13,19 @@ from double_pinn.results.duration import Pace, Timing, Training, announcement, m
 
 
 @pytest.fixture
-def timed(plain_settings):
+def timed(plain_settings, tmp_path):
     """``timed(wall_time, iterations, ...)``: what a run with these times took."""
 
     def build(wall_time, iterations, stop_reason="max_iterations", **changes):
-        told = {**plain_settings(), **changes}
-        return duration.timing_of(run(wall_time, iterations, stop_reason, told), Path("run.nc"))
+        run = xr.Dataset(
+            {"wall_time": ("iteration", np.asarray(wall_time, float))},
+            {"iteration": np.asarray(iterations, int)},
+            {"settings": json.dumps({**plain_settings(), **changes}), "stop_reason": stop_reason},
+        )
+        run.to_netcdf(tmp_path / "run.nc")
+        return duration.timing_of(tmp_path / "run.nc")
 
     return build
-
-
-def run(wall_time, iterations, stop_reason, settings):
-    """Return what a finished run's file holds of its times."""
-    return xr.Dataset(
-        {"wall_time": ("iteration", np.asarray(wall_time, float))},
-        {"iteration": np.asarray(iterations)},
-        {"settings": json.dumps(settings), "stop_reason": stop_reason},
-    )
 
 
 @pytest.fixture
@@ -81,8 +76,12 @@ def test_a_history_that_is_too_short_tells_nothing(timed, iterations):
     assert timed(np.arange(len(iterations)), iterations) is None
 
 
-def test_settings_of_another_time_are_left_out(timed):
+def test_what_cannot_be_read_is_left_out(timed, tmp_path):
     assert timed([3, 20, 30, 40], [0, 100, 200, 300], optimizer={"name": "forgotten"}) is None
+    folder = tmp_path / "laptop" / "runs" / "a"
+    folder.mkdir(parents=True)
+    (folder / "seed0.nc").write_bytes(b"rubbish")
+    assert duration.timings(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -414,14 +414,17 @@ def test_a_clock_that_goes_backwards_changes_nothing(straight, settings, tmp_pat
     assert run.wall_time[-1] < 600
 
 
-def test_gauss_newton_resumes_across_its_phases(settings, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("warmup", "phases"), [(8, {0, 1}), (0, {1})])
+def test_gauss_newton_resumes_in_and_across_its_phases(
+    settings, tmp_path, monkeypatch, warmup, phases
+):
     monkeypatch.setattr(training, "_STRETCH_SECONDS", 0.0)
-    optimizer = {"name": "gauss_newton", "memory": 5, "warmup_iterations": 8}
+    optimizer = {"name": "gauss_newton", "memory": 5, "warmup_iterations": warmup}
     chosen = settings(
         optimizer=optimizer, stopping__max_iterations=14, logging__every_second_order=2
     )
     whole = train(chosen, 0)
-    assert set(whole.phase.values) == {0, 1}
+    assert set(whole.phase.values) == phases
     for at in (4, 8, 11):
         with pytest.raises(TrainingInterruptedError):
             train(chosen, 0, checkpoints=tmp_path, progress=At(at, interrupt()))

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError
@@ -85,28 +84,26 @@ def timings(archives: Path) -> list[Timing]:
     Args:
         archives: folder of the archives, one folder a scale.
     """
-    return [
-        timing
-        for path in sorted(archives.glob("*/runs/*/seed*.nc"))
-        if (timing := timing_of(read_dataset(path), path)) is not None
-    ]
+    found = map(timing_of, sorted(archives.glob("*/runs/*/seed*.nc")))
+    return [timing for timing in found if timing is not None]
 
 
-def timing_of(run: xr.Dataset, path: Path) -> Timing | None:
-    """Return what a finished run took; ``None`` if nothing like it is trained now.
+def timing_of(path: Path) -> Timing | None:
+    """Return what a finished run took; ``None`` if its file does not say.
 
-    Its history may be too short to say, its settings those of another time.
+    It may be damaged, its history too short, its settings those of another time.
     """
     try:
+        run = read_dataset(path, require=("wall_time", "iteration"))
         settings = settings_of(run, path)
-    except DataError:
+    except (DataError, KeyError):
         return None
     seconds = np.asarray(run["wall_time"], float)
     iterations = np.asarray(run["iteration"], int)
     if len(iterations) < 3 or iterations[-1] <= iterations[1]:
         return None
     rate = (seconds[-1] - seconds[1]) / (iterations[-1] - iterations[1])
-    stopped = run.attrs["stop_reason"] != "max_iterations"
+    stopped = run.attrs.get("stop_reason") != "max_iterations"
     return Timing(
         settings,
         float(seconds[1]),
@@ -187,6 +184,7 @@ def measure(timing: Timing, processes: int) -> Pace:
 
     Raises:
         subprocess.CalledProcessError: if one of them fails.
+        DataError: if none says how long it took.
     """
     settings = timing.settings.as_dict()
     settings["stopping"]["max_iterations"] = PROBE_ITERATIONS
@@ -208,10 +206,11 @@ def measure(timing: Timing, processes: int) -> Pace:
             if process.wait():
                 raise subprocess.CalledProcessError(process.returncode, process.args)
         elapsed = time.perf_counter() - began
-        runs = {output: read_dataset(output) for output in outputs}
-    here = [found for path, run in runs.items() if (found := timing_of(run, path))]
+        here = [found for output in outputs if (found := timing_of(output))]
+    if not here:
+        raise DataError("its times are too short")
     iteration = float(np.mean([found.iteration for found in here]))
-    training = max(float(run["wall_time"][-1]) for run in runs.values())
+    training = max(found.seconds(PROBE_ITERATIONS) for found in here)
     words = (
         f"an iteration of {settings['cell']} takes {iteration * 1e3:.0f} ms here, and "
         f"{timing.iteration * 1e3:.0f} ms in the archive"

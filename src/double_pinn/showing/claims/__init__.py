@@ -64,11 +64,12 @@ def decide(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any
 
 
 def _decide(claim: Claim, cells: Mapping[str, xr.Dataset], published) -> Line:
-    found = [
-        next((cells[use] for use in need.split("|") if use in cells), None) for need in claim.needs
-    ]
-    if any(cell is None for cell in found):
-        return Line(claim.where, claim.text, NOT_RUN, "")
+    found: list[Any] = []
+    for need in claim.needs:
+        there = [cells[use] for use in need.split("|") if use in cells]
+        if not there:
+            return Line(claim.where, claim.text, NOT_RUN, "")
+        found.append(there if "|" in need else there[0])
     paper = []
     if claim.published:
         paper = [{row["model"]: row for row in published if row["equation"] == claim.published}]

@@ -4,7 +4,7 @@ A rule sees the evaluations of the cells that its figure or table shows, by thei
 published numbers. It returns whether the claim holds, and the numbers that decide it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import xarray as xr
@@ -23,7 +23,7 @@ class Claim(NamedTuple):
         where: the figure or table, such as ``Figure 1``.
         text: what is claimed, in a line.
         needs: the cells, as ``used_in`` says: ``figure1:none``. Of those with a ``|`` between them
-            the first that there is.
+            the rule takes the list of those that there are, one at least.
         rule: decides it from these cells, in this order.
         published: the equation whose published numbers the rule takes as well; empty: none.
     """
@@ -121,12 +121,15 @@ def _at_the_papers_error(cell: xr.Dataset, published: Mapping[str, dict]) -> Ver
     return holds, f"{m.by(cell)}: {', '.join(words)}"
 
 
-def _below_the_other_models(cell: xr.Dataset, published: Mapping[str, dict]) -> Verdict:
-    ours = m.median(cell, "rmae")
+def _below_the_other_models(cells: Sequence[xr.Dataset], published: Mapping[str, dict]) -> Verdict:
+    errors = [m.median(cell, "rmae") for cell in cells]
     others = {name: row["rmae_mean"] for name, row in published.items() if name != "double PINN"}
+    ours = ", ".join(
+        f"{m.by(cell)}, {wording.scientific(error)}"
+        for cell, error in zip(cells, errors, strict=True)
+    )
     words = ", ".join(f"{name} {wording.scientific(error)}" for name, error in others.items())
-    text = f"{m.by(cell)}: rMAE {wording.scientific(ours)}; published: {words}"
-    return ours < min(others.values()), text
+    return min(errors) < min(others.values()), f"rMAE by {ours}; published: {words}"
 
 
 _EQUATIONS = ("convection", "reaction", "wave", "allen_cahn")
@@ -237,7 +240,7 @@ def claims() -> list[Claim]:
         *last,
         *_of_equations(
             "Table 1",
-            "double PINN is better than every other model",
+            "double PINN, by the better of the optimisers run, is better than every other model",
             "table1:EQUATION/double_pinn|table1:EQUATION/double_pinn_gn",
             _below_the_other_models,
         ),

@@ -144,7 +144,7 @@ def test_they_are_written(uses, tmp_path, command_without_jax):
     outputs = tmp_path / "c.md", tmp_path / "c.html"
     command_without_jax("claims", *arguments, "--published", PUBLISHED, "--output", *outputs)
     text, page = (path.read_text(encoding="utf-8") for path in outputs)
-    assert "4 holds, 0 does not hold, 18 not run." in text
+    assert "4 hold, 0 do not hold, 18 not run." in text
     assert "| Figure 1 | without a regulariser the train loss vanishes" in text
     assert page.count('<tr class="holds">') == 4
     assert page.count('<tr class="not">') == 18

@@ -106,8 +106,8 @@ def write(
     )
     environment = templates.environment(Path(__file__).with_name("templates"))
     counts = {
-        verdict: sum(line.verdict == verdict for line in lines)
-        for verdict in (HOLDS, DOES_NOT, NOT_RUN)
+        words: sum(line.verdict == verdict for line in lines)
+        for verdict, words in ((HOLDS, "hold"), (DOES_NOT, "do not hold"), (NOT_RUN, "not run"))
     }
     texts = {
         path: environment.get_template(f"claims{path.suffix}.jinja").render(

@@ -2,14 +2,20 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
+from double_pinn.configuration.campaign import Campaign
 from double_pinn.configuration.settings import load_settings, settings_from_dict
 from double_pinn.results import duration
 from double_pinn.results.duration import Pace, Timing, Training, announcement, makespan
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
 
 
 @pytest.fixture
@@ -162,3 +168,17 @@ def test_this_machine_is_measured_by_training(settings_file, monkeypatch):
     monkeypatch.setattr(duration, "PROBE_ITERATIONS", -1)
     with pytest.raises(subprocess.CalledProcessError):
         duration.measure(Timing(plain, 1.0, 1e-3, 0, 0), 1)
+
+
+def test_the_archive_of_the_laptop_times_every_cell_of_it():
+    values = [
+        yaml.safe_load((CONFIG / f"{name}.yaml").read_text()) for name in ("config", "laptop")
+    ]
+    resources = {"train": {**values[0]["resources"]["train"], **values[1]["resources"]["train"]}}
+    told = {**values[0], **values[1], "resources": {**values[0]["resources"], **resources}}
+    campaign = Campaign(told, ["table1", *(f"figure{n}" for n in range(1, 10))], ROOT.joinpath)
+    trainings = [Training(campaign.run(cell), 1, 1) for cell in campaign.cells]
+    archived = duration.timings(ROOT / "results" / "archive")
+    said = announcement(trainings, 0, 2, archived, lambda *_: Pace(1.0, 0.0, "as there"))
+    assert "on 2 cores (as there)" in said
+    assert "no archive" not in said

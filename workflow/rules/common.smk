@@ -128,7 +128,9 @@ def announce():
     others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
     cores = workflow.resource_settings.cores
     archived = timings(ROOT / "results" / "archive")
-    print(f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr)
+    print(
+        f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr
+    )
 
 
 # Every job reads the workflow again: without JAX that takes no time.

@@ -127,7 +127,8 @@ def announce():
     ]
     others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
     cores = workflow.resource_settings.cores
-    archived = timings(ROOT / "results" / "archive")
+    # Reading an archive takes a second, for nothing where only figures are drawn.
+    archived = timings(ROOT / "results" / "archive") if trainings else []
     print(
         f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr
     )

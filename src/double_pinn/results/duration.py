@@ -202,9 +202,9 @@ def measure(timing: Timing, processes: int) -> Pace:
             )
             for output in outputs
         ]
-        for process in running:
-            if process.wait():
-                raise subprocess.CalledProcessError(process.returncode, process.args)
+        # All of them: none must go on in a folder that is gone.
+        if failed := [process for process in running if process.wait()]:
+            raise subprocess.CalledProcessError(failed[0].returncode, failed[0].args)
         elapsed = time.perf_counter() - began
         here = [found for output in outputs if (found := timing_of(output))]
     if not here:

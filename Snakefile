@@ -9,9 +9,9 @@
 #     +-> results/{scale}/runs/      train.smk      one training job for each cell and seed
 #     +-> results/{scale}/evaluation/evaluate.smk   all seeds of a cell against the solution
 #     +-> results/{scale}/figures/   figures.smk    src/double_pinn/showing/figures/figure6.py draws them
-#     +-> results/{scale}/tables/    tables.smk     beside the published numbers, and claims.smk: which claims hold
+#     +-> results/{scale}/tables/    tables.smk     beside the published numbers; claims.smk: which claims hold; costs.smk
 #
-# Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, sweep.yaml, race.yaml)
+# Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, models.yaml, ...)
 # Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name)
 
 from snakemake.utils import min_version
@@ -48,6 +48,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/costs.smk"
 
 
 localrules:
@@ -57,6 +58,7 @@ localrules:
     figures,
     tables,
     claims,
+    costs,
     write_settings,
 
 
@@ -73,3 +75,4 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.claims.input,
+        rules.costs.input,

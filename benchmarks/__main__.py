@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.cases import EQUATIONS, LOSSES
+from benchmarks.cases import EQUATIONS, LOSSES, SEQUENCES
 from benchmarks.machine import cores
 from benchmarks.peers import PEERS
 from benchmarks.processes import ROOT, BenchmarkError, export_cases
@@ -26,7 +26,8 @@ def _parser() -> argparse.ArgumentParser:
         "parts",
         nargs="*",
         metavar="PART",
-        help="core (the race and the limit), seeds (several seeds of one cell); default: both",
+        help="core (the race and the limit), seeds (several seeds of one cell), models (the "
+        "sequence models beside PyTorch); default: core and seeds",
     )
     parser.add_argument("--equations", choices=EQUATIONS, default=EQUATIONS, **choice)
     parser.add_argument("--cases", choices=LOSSES, default=LOSSES, **choice)
@@ -78,8 +79,8 @@ def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     parts = args.parts or ["core", "seeds"]
-    if unknown := set(parts) - {"core", "seeds"}:
-        parser.error(f"{unknown.pop()!r} is no part: choose core or seeds")
+    if unknown := set(parts) - {"core", "seeds", "models"}:
+        parser.error(f"{unknown.pop()!r} is no part: choose core, seeds or models")
     if args.quick:
         args.equations, args.seconds = ["reaction"], 2.0
     names = [f"{equation}_{loss}" for equation in args.equations for loss in args.cases]
@@ -95,7 +96,8 @@ def main(argv=None) -> int:
 
 def _measure(args, parts, names):
     used = cores()[: args.cores]
-    pythons = _pythons(args.peers if "core" in parts else (), args.peer_python)
+    races = {"core", "models"} & set(parts)
+    pythons = _pythons(args.peers if races else (), args.peer_python)
     args.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -104,15 +106,24 @@ def _measure(args, parts, names):
         results = {}
         for name in names if "core" in parts else ():
             results[name] = run_case(files[name], args.peers, pythons, used, args.seconds, _say)
+        models = {}
+        if "models" in parts:
+            pairs = [f"{e}_{network}" for e in args.equations for network in SEQUENCES]
+            pairs = [name for name in pairs if not name.startswith("allen_cahn")]
+            export_cases(pairs, folder)
+            peers = [peer for peer in args.peers if peer in ("project", "pytorch")]
+            for name in pairs:
+                file = folder / f"{name}.npz"
+                models[name] = run_case(file, peers, pythons, used, args.seconds, _say, single=True)
         seeds = []
         if "seeds" in parts:
             cheap = files[f"{args.equations[0]}_{args.cases[-1]}"]
             seeds = measure_seeds(cheap, sys.executable, used, args.seconds, _say)
-        _write(args, results, seeds, folder, used)
+        _write(args, results, models, seeds, folder, used)
     _say(f"results in {args.output}")
 
 
-def _write(args, results, seeds, folder, used):
+def _write(args, results, models, seeds, folder, used):
     # It imports JAX, which is no business of this process while others are measured.
     from benchmarks import report
 
@@ -128,6 +139,10 @@ def _write(args, results, seeds, folder, used):
         if limits:
             report.write_csv(limits, args.output / "limit.csv")
         report.plot(core, limits, args.output / "core.png")
+    if models:
+        rows = report.core_rows(models)
+        report.write_csv(rows, args.output / "models.csv")
+        (args.output / "models.md").write_text(report.models_markdown(rows, words))
     if seeds:
         report.write_csv(seeds, args.output / "seeds.csv")
         (args.output / "seeds.md").write_text(report.seeds_markdown(seeds, words))

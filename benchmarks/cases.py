@@ -8,6 +8,7 @@ import numpy as np
 
 EQUATIONS = ("reaction", "wave", "convection", "allen_cahn")
 LOSSES = ("none", "double")
+SEQUENCES = ("pinnsformer", "pinnmamba")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Case:
         initial: u(x_edge, t0), shape (m,).
         initial_x: its derivative, shape (m,).
         flat: the starting parameters as this project's flat vector.
-        layers: the same as (kernel (n_in, n_out), bias (n_out,)) a layer.
+        layers: the same as (kernel (n_in, n_out), bias (n_out,)) a layer; of the MLP alone.
+        named: the same by name, of any other network.
     """
 
     settings: dict
@@ -39,6 +41,7 @@ class Case:
     initial_x: np.ndarray
     flat: np.ndarray
     layers: list
+    named: dict
 
     @property
     def equation(self) -> str:
@@ -64,6 +67,7 @@ def save_case(case: Case, path: Path):
     arrays = {name: getattr(case, name) for name in _ARRAYS}
     for k, (kernel, bias) in enumerate(case.layers):
         arrays |= {f"kernel{k}": kernel, f"bias{k}": bias}
+    arrays |= {f"named/{name}": value for name, value in case.named.items()}
     plain = {"settings": case.settings, "coefficients": case.coefficients, "box": case.box}
     np.savez(path, plain=json.dumps(plain), **arrays)
 
@@ -76,4 +80,6 @@ def load_case(path: Path) -> Case:
             (data[f"kernel{k}"], data[f"bias{k}"])
             for k in range(sum(name.startswith("kernel") for name in data.files))
         ]
-        return Case(**plain, layers=layers, **{name: data[name] for name in _ARRAYS})
+        named = {n.removeprefix("named/"): data[n] for n in data.files if n.startswith("named/")}
+        arrays = {name: data[name] for name in _ARRAYS}
+        return Case(**plain, layers=layers, named=named, **arrays)

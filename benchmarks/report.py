@@ -14,7 +14,12 @@ from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import training_points
 
-_LOSS_TITLES = {"none": "plain", "double": "double PINN"}
+_LOSS_TITLES = {
+    "none": "plain",
+    "double": "double PINN",
+    "pinnsformer": "PINNsFormer",
+    "pinnmamba": "PINNMamba",
+}
 
 
 def case_title(case: str) -> str:
@@ -250,6 +255,33 @@ def core_markdown(core, limits, *, seconds: float, machine_words: str, versions:
         "The limit of an iteration: one evaluation's matrix products at the measured rate, plus "
         "two readings of the L-BFGS history at the measured bandwidth.\n\n"
         f"{limit}\n\n{bar}\n"
+    )
+
+
+def models_markdown(rows: list[dict], machine_words: str) -> str:
+    """Return the table of the sequence models, for docs/speed.md."""
+    table = markdown_table(
+        [
+            *("case", "peer", "evaluation (ms)", "ms an iteration", "over this project"),
+            *("evaluations an iteration", "start-up (s)", "peak memory (MiB)"),
+        ],
+        [
+            [
+                case_title(f"{row['equation']}_{row['regularizer']}"),
+                PEERS[row["peer"]].title,
+                f"{1e3 * row['evaluation_seconds']:.0f}",
+                f"{1e3 * row['seconds_per_iteration']:.0f}",
+                _number(row["over_project"]),
+                f"{row['evaluations_per_iteration']:.2f}",
+                f"{row['startup_seconds']:.1f}",
+                f"{row['peak_memory_mib']:.0f}",
+            ]
+            for row in rows
+        ],
+    )
+    return (
+        f"Measured on {machine_words}. L-BFGS with 100 pairs, FP32, 101 × 101 points and 101 an "
+        f"edge, one start for both.\n\n{table}\n"
     )
 
 

@@ -22,7 +22,7 @@ from double_pinn.showing.wording import equation_label, scientific
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the documents show.
-SHOWN = {**dict.fromkeys((1, 3, 4, 5, 6, 7), "laptop"), 8: "race", 9: "hour"}
+SHOWN = {**dict.fromkeys((1, 3, 4, 5, 6, 7), "laptop"), 8: "race", 9: "hour", 10: "models"}
 #: Cell of the race, what it is called, and the L-BFGS cell beside it.
 RACE = (
     ("race_reaction_gn", "reaction", "race_reaction_lbfgs"),
@@ -168,6 +168,9 @@ def main():
         ("docs/results.md", "claims", tables / "claims.md", without_title),
         ("docs/results.md", "race", results / "race" / "evaluation", race),
         ("docs/results.md", "hour", results / "hour" / "evaluation", hour),
+        ("docs/results.md", "costs", results / "models" / "tables" / "costs.md", without_title),
+        ("docs/results.md", "models", results / "models" / "tables" / "table1.md", without_title),
+        ("docs/speed.md", "models", ROOT / "benchmarks" / "results" / "models.md", Path.read_text),
         ("docs/speed.md", "benchmark", ROOT / "benchmarks" / "results" / "core.md", without_title),
     )
     for document, name, source, content in parts:

@@ -27,15 +27,17 @@ class Peer:
         self,
         case: Case,
         *,
-        precision: str = "fp64",
+        precision: str | None = None,
         threads: int,
         train: bool = True,
         deal: bool = True,
     ):
         """Compile; without ``train``, only what an evaluation needs.
 
+        Without a precision it is the case's.
         With ``deal`` the points are dealt out over the cores, as the command line does.
         """
+        precision = precision or case.settings["precision"]
         settings = settings_from_dict({**case.settings, "precision": precision})
         cores = settings.optimizer.cores(threads) if deal else 1
         configure_jax("cpu", threads, x64=precision == "fp64", cores=cores)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.peers import Stretch
+from benchmarks.peers import Stretch, torch_sequences
 from benchmarks.peers.stepping import LBFGSClock
 
 
@@ -102,7 +102,10 @@ class Peer:
         """Build network and optimiser; there is nothing to compile."""
         torch.set_num_threads(threads)
         self.versions = {"torch": torch.__version__}
-        self.network, self._loss = Network(case), Loss(case)
+        if case.layers:
+            self.network, self._loss = Network(case), Loss(case)
+        else:
+            self.network, self._loss = torch_sequences.network(case), torch_sequences.Loss(case)
         self._optimizer = torch.optim.LBFGS(
             self.network.parameters(),
             history_size=case.memory,

@@ -194,6 +194,36 @@ def _evaluate(args):
     )
 
 
+def _weights(args):
+    if args.export:
+        if not args.run:
+            raise UserError("weights --export FILE.npz takes the parameters of a run: give --run")
+        configure_jax("cpu", None, x64=True)
+        from double_pinn.results.weights import export_weights
+
+        print("\n".join(export_weights(args.run, args.export)))
+        return
+    if not (args.settings and args.output):
+        raise UserError("weights --import FILE.npz makes a run of it: give --settings and --output")
+    from double_pinn.configuration.settings import load_settings
+
+    settings = load_settings(args.settings)
+    configure_jax("cpu", None, x64=settings.precision == "fp64")
+    from double_pinn.results import netcdf
+    from double_pinn.results.weights import import_weights
+
+    dataset = import_weights(settings, args.seed, args.source)
+    netcdf.write_dataset(
+        dataset,
+        args.output,
+        title=f"Imported weights: {settings.cell}, seed {args.seed}",
+        source="double-pinn weights",
+    )
+    last = dataset.isel(iteration=-1)
+    for name in ("train_loss", "test_loss", "rmae_history", "rrmse_history"):
+        print(f"{name.removesuffix('_history')}: {float(last[name]):.6e}")
+
+
 def _figure(args):
     from double_pinn.configuration import catalogue
     from double_pinn.showing import figures
@@ -216,6 +246,14 @@ def _claims(args):
 
     catalogue.read_without_jax()
     claims.write(_roles(args.cell), args.published, args.output)
+
+
+def _costs(args):
+    from double_pinn.configuration import catalogue
+    from double_pinn.showing import costs
+
+    catalogue.read_without_jax()
+    costs.write(_roles(args.cell), args.published, args.output)
 
 
 def _pack(args):
@@ -303,6 +341,23 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
     sub.add_argument("--threads", type=_integer(1), help="CPU cores to use (default: all)")
 
+    sub = command("weights", _weights, "Network parameters by name, to or from a .npz file.")
+    ways = sub.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--export", type=Path, metavar="FILE.npz", help="write those of --run")
+    ways.add_argument(
+        "--import",
+        dest="source",
+        type=Path,
+        metavar="FILE.npz",
+        help="make a run file of them, to evaluate and to draw",
+    )
+    sub.add_argument("--run", type=Path, help="with --export: a run, netCDF")
+    sub.add_argument("--settings", type=Path, help="with --import: the cell's settings, JSON")
+    sub.add_argument("--output", type=Path, help="with --import: netCDF to write")
+    sub.add_argument(
+        "--seed", type=_integer(0, LARGEST_SEED), default=0, help="with --import: of the run (0)"
+    )
+
     sub = command("figure", _figure, "Draw a figure of the paper from evaluated cells.")
     sub.add_argument("number", type=int, help="the paper's number of the figure")
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROLE=FILE")
@@ -320,6 +375,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="FIGURE:ROLE=FILE")
     sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
     sub.add_argument("--output", type=Path, nargs="+", required=True, help="MD, HTML to write")
+
+    sub = command("costs", _costs, "Tell what each model costs and reaches.")
+    sub.add_argument("--cell", type=_role_and_path, action="append", metavar="EQUATION/MODEL=FILE")
+    sub.add_argument("--published", type=Path, required=True, help="CSV of published numbers")
+    sub.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, MD, HTML to write")
 
     for name, function, text in (
         ("pack", _pack, "Put the finished runs of a scale into an archive."),

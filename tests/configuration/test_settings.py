@@ -289,3 +289,41 @@ def test_evaluation_settings(plain):
     ]:
         with pytest.raises(SettingsError, match=words):
             evaluation_from_dict(values)
+
+
+MAMBA = {"network": {"name": "pinnmamba", "step": 0.25}, "points": {"nx": 3, "nt": 5, "edge": 4}}
+
+
+def with_mamba(plain, **more):
+    return {**plain, **MAMBA, "regularizer": {"name": "none"}, **more}
+
+
+def test_the_step_of_aligned_sequences_is_the_spacing_of_the_grid(plain):
+    assert settings_from_dict(with_mamba(plain)).network.step == 0.25
+    with pytest.raises(SettingsError, match=r"network.step is 0.25, .* a point every 0.125 in t"):
+        settings_from_dict(with_mamba(plain, points={"nx": 3, "nt": 9, "edge": 4}))
+    # PINNsFormer compares no neighbours.
+    settings_from_dict(with_mamba(plain, network={"name": "pinnsformer", "step": 0.3}))
+
+
+def test_weights_are_those_of_terms_that_there_are(plain):
+    weights = {"equation": 0.0, "periodic_u": 10.0, "alignment": 1000.0}
+    settings = settings_from_dict(with_mamba(plain, term_weights=weights))
+    assert settings_from_dict(settings.as_dict()).term_weights == weights
+    with pytest.raises(
+        SettingsError, match=r"term_weights.left_u is unknown: .* periodic_u, align"
+    ):
+        settings_from_dict(with_mamba(plain, term_weights={"left_u": 1.0}))
+    with pytest.raises(SettingsError, match=r"term_weights.alignment is unknown"):
+        settings_from_dict({**plain, "term_weights": {"alignment": 1.0}})
+    with pytest.raises(SettingsError, match=r"term_weights.equation is -1"):
+        settings_from_dict({**plain, "term_weights": {"equation": -1.0}})
+
+
+@pytest.mark.parametrize("network", ["pinnsformer", "pinnmamba"])
+@pytest.mark.parametrize("optimizer", ["gauss_newton", "lbfgs_gauss_newton", "marching"])
+def test_gauss_newton_needs_more_of_a_network_than_sequence_models_give(plain, network, optimizer):
+    values = with_mamba(plain, network={"name": network, "step": 0.25})
+    with pytest.raises(SettingsError, match=rf"network.name is '{network}': .* choose one of mlp"):
+        settings_from_dict({**values, "optimizer": {"name": optimizer}})
+    assert settings_from_dict({**values, "regularizer": {"name": "double"}}).regularizer.weight > 0

@@ -264,7 +264,7 @@ def test_any_nonlinear_line_and_its_derivatives(make_layers, pointwise, nested, 
     box, layers = ((-1.0, 1.0), (0.0, 2.0)), make_layers(1, 5)
     x, t = jnp.asarray([-0.4, 0.7]), jnp.asarray([0.2, 1.9])
     split = Line("line", 1, lambda u, x, t: line(u[0], x, t))
-    row_set = RowSet([(x, t)], [split], (X, T), d)
+    row_set = RowSet([(x, t)], [split], (X, T), TanhMLP().bound(np.float64))
 
     u = pointwise(layers, box)
     value = lambda x, t: line(Field(lambda i: nested(u, i)(x, t)), x, t)  # noqa: E731
@@ -305,7 +305,7 @@ def test_a_line_with_a_source_term(nested, make_layers, pointwise):
     line = Line("line", 1, lambda u, x, t: u[0].t - jnp.sin(x) * jnp.cos(t))
     box, layers = ((0.0, 3.0), (0.0, 1.0)), make_layers(1, 4)
     x, t = jnp.asarray([0.5, 2.0]), jnp.asarray([0.1, 0.8])
-    row, row_x, _ = RowSet([(x, t)], [line], (X, T), d).rows(layers, box)
+    row, row_x, _ = RowSet([(x, t)], [line], (X, T), TanhMLP().bound(np.float64)).rows(layers, box)
     u = pointwise(layers, box)
     u_t, u_xt = (jax.vmap(nested(u, i))(x, t) for i in [(0, 1), (1, 1)])
     np.testing.assert_allclose(row, u_t - jnp.sin(x) * jnp.cos(t), rtol=1e-12)

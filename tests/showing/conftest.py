@@ -58,6 +58,7 @@ def make_cell(
     error=1e-3,
     switch=None,
     timed=False,
+    network="mlp",
 ):
     """An evaluation dataset as the workflow writes it; `small` is the smoke scale.
 
@@ -121,6 +122,9 @@ def make_cell(
         "final_train_loss": train[:, -1],
         "final_test_loss": test[:, -1],
         "total_wall_time": [60.0] * count,
+        "peak_memory": [5e8] * count,
+        "residual_rms": [0.5] * count,
+        "trained_residual_rms": [0.4] * count,
     }
     histories = {
         "objective": objective,
@@ -141,6 +145,7 @@ def make_cell(
         "cell": f"{equation}_{regularizer}_{precision}",
         "equation": {"name": equation, "parameters": {}},
         "precision": precision,
+        "network": {"name": network, **({} if network == "mlp" else {"length": 5})},
         "regularizer": {"name": regularizer, "weight": WEIGHTS[regularizer]},
         "points": {"nx": nx, "nt": nt, "edge": edge},
         "optimizer": {"name": optimizer, "memory": 100},
@@ -171,9 +176,13 @@ def make_cell(
         attrs={
             "cell": settings["cell"],
             "equation": equation,
+            "network": network,
             "regularizer": regularizer,
             "precision": precision,
             "optimizer": optimizer,
+            "parameter_count": 50_049 if network == "mlp" else 453_561,
+            "run_devices": "cpu",
+            "run_commits": "0" * 40,
             "settings": json.dumps(settings),
             "n_collocation": nx * nt + 2 * edge,
             "max_iterations": max_iterations,
@@ -239,6 +248,16 @@ def make_cells(number, **common):
                 "switch": 1000,
                 "iterations": 1200,
             },
+        },
+        10: {
+            f"{equation}/{model}": {"equation": equation, "timed": True, **options}
+            for equation in EQUATIONS
+            for model, options in {
+                "pinnsformer": {"network": "pinnsformer", "iterations": 2000},
+                "pinnmamba": {"network": "pinnmamba", "iterations": 3000, "error": 0.1},
+                "pinn_fp64": {"precision": "fp64", "fails": False, "error": 1e-2},
+                "double_pinn": double64,
+            }.items()
         },
     }[number]
     if number in (7, 9) and common.get("small"):

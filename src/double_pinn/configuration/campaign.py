@@ -69,6 +69,7 @@ class Campaign:
             )
         of_cells: dict[str, Collection[str]] = {
             "iterations": self.configuration.iterations.cells,
+            "term_weights": self.configuration.term_weights.cells,
             "resources.train": self.configuration.resources.train.cells,
         }
         for section, exceptions in of_cells.items():
@@ -128,6 +129,7 @@ class Campaign:
                 "optimizer": optimizer.named(),
                 "stopping": {"max_iterations": budget, **configuration.stopping.model_dump()},
                 "logging": configuration.logging.model_dump(),
+                "term_weights": configuration.term_weights.cells.get(cell, {}),
             }
         )
 

@@ -12,7 +12,7 @@ from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.points import TestSample
 from double_pinn.numerics.schedule import Logging, StoppingRule
-from double_pinn.values import AxisCount, Count, Name, Section, Seed
+from double_pinn.values import AxisCount, Count, Name, NonNegative, Section, Seed
 
 #: By the name of a choice, its options: what these may be, the choice says.
 Options = dict[Name, dict[str, Any]]
@@ -38,6 +38,14 @@ class Iterations(Section):
     """The budget of a cell, in iterations."""
     cells: dict[Name, Count] = Field(default_factory=dict)
     """Another budget for a cell, by its name."""
+
+
+class TermWeights(Section):
+    """Weights of loss terms; 1 where nothing is said, as in the paper."""
+
+    cells: dict[Name, dict[Name, NonNegative]] = Field(default_factory=dict)
+    """Of a cell, by its name: weight of a term (`equation`, the name of a condition, `alignment`),
+    and of its derived rows with it."""
 
 
 class Grids(Section):
@@ -108,6 +116,7 @@ class Configuration(Section):
     test_points: Annotated[TestSample, _reruns("training")] = TestSample()
     stopping: Annotated[StoppingRule, _reruns("training")] = StoppingRule()
     iterations: Annotated[Iterations, _reruns("training")]
+    term_weights: Annotated[TermWeights, _reruns("training")] = TermWeights()
     logging: Annotated[Logging, _reruns("training")] = Logging()
     evaluation: Grids
     resources: Annotated[Resources, _reruns("nothing")]

@@ -13,9 +13,9 @@ from double_pinn.configuration.refusals import lines_of
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.points import TestSample, TrainingGrid
-from double_pinn.numerics.problems.base import Initial, Problem
+from double_pinn.numerics.problems.base import ALIGNMENT, EQUATION, Initial, Problem
 from double_pinn.numerics.schedule import Logging, Stopping
-from double_pinn.values import AxisCount, Section
+from double_pinn.values import AxisCount, Name, NonNegative, Section
 
 if TYPE_CHECKING:
     from double_pinn.numerics.networks.base import Network
@@ -79,6 +79,7 @@ class RunSettings(Section):
     test_points: TestSample = TestSample()
     optimizer: Optimizer
     logging: Logging = Logging()
+    term_weights: dict[Name, NonNegative] = Field(default_factory=dict)
 
     @property
     def problem(self) -> Problem:
@@ -231,7 +232,26 @@ def settings_from_dict(values: Any) -> RunSettings:
     settings = checked(RunSettings, {**values, **choices})
     _ = settings.problem
     check_combination(settings.network, settings.regularizer, settings.optimizer)
+    t0, t1 = settings.problem.t_range
+    settings.network.check_grid((t1 - t0) / (settings.points.nt - 1))
+    check_term_weights(settings)
     return settings
+
+
+def check_term_weights(settings: RunSettings) -> None:
+    """Refuse a weight of a term that the loss has not.
+
+    Raises:
+        SettingsError: naming the term, and those there are.
+    """
+    conditions = [condition.name for condition in settings.problem.conditions]
+    known = [EQUATION, *conditions, *([ALIGNMENT] if settings.network.aligned else [])]
+    for term in settings.term_weights:
+        if term not in known:
+            raise SettingsError(
+                f"term_weights.{term} is unknown: the loss of {settings.equation.name} with the "
+                f"network {settings.network.name} has the terms {', '.join(known)}"
+            )
 
 
 def evaluation_from_dict(values: Any) -> EvaluationSettings:

@@ -91,6 +91,11 @@ class Line:
         depends = dependent_outputs(line, jnp.asarray(0.3), jnp.asarray(0.4))
         return not any(depends) and all(float(line(*map(jnp.asarray, p))) == 0 for p in probe)
 
+    @property
+    def order(self) -> int:
+        """The highest order of a derivative in the line."""
+        return max((sum(i) for f in self.functionals(()) for g in f for i, _ in g), default=0)
+
     def functionals(self, axes: Sequence[int]) -> list[list[d.Functional]]:
         """Return, for each field, what its plan must carry for the row and its ∂ along ``axes``."""
         wanted = []
@@ -100,7 +105,7 @@ class Line:
         return wanted
 
     def row(self, plans, values, x, t, axis: int | None):
-        """Return the row, or its derivative along ``axis``, shape (n,)."""
+        """Return the row, or its derivative along ``axis``, of the shape of ``x``."""
 
         def linear_part(derived):
             terms = [
@@ -114,9 +119,10 @@ class Line:
         at_points = [pick(k, d.partial(i)) for k, i in self._rest]
 
         def rest(values, x, t):
-            return jax.vmap(
-                lambda v, x, t: self._call(dict(zip(self._rest, v, strict=True)), x, t)
-            )(values, x, t)
+            at_point = lambda v, x, t: self._call(dict(zip(self._rest, v, strict=True)), x, t)  # noqa: E731
+            for _ in range(x.ndim):
+                at_point = jax.vmap(at_point)
+            return at_point(values, x, t)
 
         if axis is None:
             linear = linear_part(lambda f: f)

@@ -1,5 +1,6 @@
 """The objective: weighted means of squared rows, plus a penalty on the weights (Eqs. 2-4)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -19,6 +20,9 @@ def row_system(
     network: FlatNetwork,
     regularizer: Regularizer | None = None,
     cores: int = 1,
+    *,
+    term_weights: Mapping[str, float] | None = None,
+    grid_column: int = 1,
 ) -> RowSystem:
     """Return the rows of a problem, with the derived ones that a regulariser asks for.
 
@@ -28,6 +32,9 @@ def row_system(
         network: evaluates the channels; its dtype is that of the rows.
         regularizer: ``None``: no derived rows.
         cores: over which the points are dealt out.
+        term_weights: of the loss terms, by name.
+        grid_column: points of the training grid along t, for the alignment of networks that have
+            it.
     """
     axes = regularizer.equation_axes if regularizer else ()
     return RowSystem(
@@ -37,6 +44,8 @@ def row_system(
         equation_axes=axes,
         equation_weight=regularizer.weight if regularizer and axes else 0.0,
         condition_weight=regularizer.weight if regularizer and regularizer.condition_rows else 0.0,
+        term_weights=term_weights,
+        grid_column=grid_column if network.network.aligned else 1,
         network=network,
         cores=cores,
     )
@@ -74,5 +83,5 @@ def loss_terms(
 ) -> Float[Array, " terms"]:
     """Return the un-regularised terms L_F, L_B, L_I (Eq. 3), in the order of ``system.terms``."""
     squares = system.mean_squares(network.weights(parameters))
-    keep = [k for k, group in enumerate(system.groups) if group.axis is None]
+    keep = [k for k, group in enumerate(system.groups) if group.is_residual]
     return squares[jnp.asarray(keep)]

@@ -6,7 +6,7 @@ domain, ∂x on the initial edge, ∂t on the boundaries. They follow from the p
 (see :mod:`double_pinn.numerics.lines`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -17,10 +17,15 @@ from double_pinn.errors import SettingsError
 from double_pinn.numerics.cores import sum_over_cores
 from double_pinn.numerics.lines import Line
 from double_pinn.numerics.points import Points
-from double_pinn.numerics.problems.base import AXES, Problem, kind_of
+from double_pinn.numerics.problems.base import (
+    ALIGNMENT,
+    AXES,
+    EQUATION,
+    Initial,
+    Problem,
+    kind_of,
+)
 from double_pinn.numerics.row_sets import RowSet
-
-EQUATION = "equation"
 
 _AXIS_NAMES = {number: name for name, number in AXES.items()}
 
@@ -40,6 +45,11 @@ class RowGroup:
     axis: int | None
     weight: float
     count: int
+
+    @property
+    def is_residual(self) -> bool:
+        """Whether it is a residual itself: no derivative of one, and not the alignment."""
+        return self.axis is None and self.term != ALIGNMENT
 
     @property
     def name(self) -> str:
@@ -63,6 +73,8 @@ class RowSystem:
         equation_axes: Sequence[str] = ("x", "t"),
         equation_weight: float = 0.0,
         condition_weight: float = 0.0,
+        term_weights: Mapping[str, float] | None = None,
+        grid_column: int = 1,
         network,
         cores: int = 1,
     ):
@@ -76,6 +88,10 @@ class RowSystem:
             equation_weight: weight of these derived rows; 0: there are none.
             condition_weight: weight of the derived rows of the conditions, each along its edge; 0:
                 there are none.
+            term_weights: of the loss terms, by name, with their derived rows; 1 where nothing is
+                said.
+            grid_column: points of the grid along t, for the rows of the alignment; 1: there are
+                none.
             network: what evaluates the channels, see :class:`RowSet`.
             cores: over which the points are dealt out, see :mod:`double_pinn.numerics.cores`.
         """
@@ -83,34 +99,48 @@ class RowSystem:
         x, t, x_edge, t_edge = (np.asarray(a, self.dtype) for a in points)
         self._sets: list[RowSet] = []
         self.groups: list[RowGroup] = []
+        of_term = term_weights or {}
 
-        def add(places, lines, axes, weight):
+        def add(places, lines, axes, weight, **options):
             axes = [AXES[name] for name in axes] if weight else []
-            self._sets.append(RowSet(places, lines, axes, network))
+            self._sets.append(RowSet(places, lines, axes, network, **options))
             self.groups += [
-                RowGroup(line.term, axis, 1.0 if axis is None else weight, places[0][0].size)
+                RowGroup(
+                    line.term,
+                    axis,
+                    of_term.get(line.term, 1.0) * (1.0 if axis is None else weight),
+                    places[0][0].size,
+                )
                 for line in lines
                 for axis in (None, *axes)
             ]
 
-        names = [EQUATION, *(condition.name for condition in problem.conditions)]
+        names = [EQUATION, ALIGNMENT, *(condition.name for condition in problem.conditions)]
         for name in names:
             if names.count(name) > 1:
                 raise SettingsError(
                     f"equation {problem.name!r} has two terms of the name {name!r}: give every "
-                    f"condition one of its own, and none {EQUATION!r}"
+                    f"condition one of its own, and none {EQUATION!r} or {ALIGNMENT!r}"
                 )
-        add([(x, t)], [_equation_line(problem)], equation_axes, equation_weight)
+        line = [_equation_line(problem)]
+        add([(x, t)], line, equation_axes, equation_weight, column=grid_column)
+        if grid_column > 1:
+            pairs = x.size // grid_column * (grid_column - 1)
+            self.groups.append(RowGroup(ALIGNMENT, None, of_term.get(ALIGNMENT, 1.0), pairs))
         for kind in dict.fromkeys(map(kind_of, problem.conditions)):
             conditions = [c for c in problem.conditions if kind_of(c) is kind]
             places = kind.places(problem, x_edge, t_edge)
             lines = [Line(c.name, len(places), c.line) for c in conditions]
-            add(places, lines, [kind.tangent], condition_weight)
+            # A sequence leaves the edge t = t0 with its second element; what is said of
+            # derivatives holds of all the same, as in the models that are made so.
+            values = [line.term for line in lines if line.order == 0]
+            starts = values if issubclass(kind, Initial) and network.sees_sequences else ()
+            add(places, lines, [kind.tangent], condition_weight, starts=starts)
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of the loss terms, in order, without the derived rows."""
-        return tuple(dict.fromkeys(group.term for group in self.groups))
+        """Names of the loss terms, in order, without the derived rows and the alignment."""
+        return tuple(dict.fromkeys(group.term for group in self.groups if group.is_residual))
 
     @property
     def sets(self) -> list:
@@ -124,7 +154,7 @@ class RowSystem:
         return self.problem.x_range, self.problem.t_range
 
     def rows(self, weights) -> list:
-        """Return one array of shape (group.count,) a group.
+        """Return one array of shape (group.count,) a group, of sequences (group.count, L).
 
         Args:
             weights: of the network, of the system's dtype.
@@ -159,7 +189,7 @@ def _equation_line(problem: Problem) -> Line:
 
 
 def pointwise_residual(problem: Problem, weights, x, t, network):
-    """Return F(u) of a network at points, shape (n,) (the residual fields of Figs. 1, 3 and 6).
+    """Return F(u) of a network's field at points, shape (n,) (residuals of Figs. 1, 3 and 6).
 
     Args:
         problem: the equation.
@@ -168,5 +198,20 @@ def pointwise_residual(problem: Problem, weights, x, t, network):
         t: instants, shape (n,).
         network: what evaluates the channels, see :class:`RowSet`.
     """
+    rows, box = _equation_rows(problem, x, t, network)
+    values = [network.network_channels(weights, x, t, box, plan) for plan in rows.plans]
+    return rows.rows_from(rows.plans, values, x, t)[0]
+
+
+def trained_residual(problem: Problem, weights, x, t, network):
+    """Return F(u) as the network is trained on it: of a sequence model, shape (n, L).
+
+    The arguments are those of :func:`pointwise_residual`.
+    """
+    rows, box = _equation_rows(problem, x, t, network)
+    return rows.rows(weights, box)[0]
+
+
+def _equation_rows(problem, x, t, network):
     rows = RowSet([(x, t)], [_equation_line(problem)], (), network)
-    return rows.rows(weights, (problem.x_range, problem.t_range))[0]
+    return rows, (problem.x_range, problem.t_range)

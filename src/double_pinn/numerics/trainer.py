@@ -1,5 +1,7 @@
 """The compiled pieces of one run: start, stretches of iterations, losses and errors for the log."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -60,6 +62,7 @@ class Ingredients(NamedTuple):
         grid: the training points.
         sample: the test points.
         precision: ``fp32`` or ``fp64``.
+        term_weights: of the loss terms, by name; 1 where nothing is said.
     """
 
     problem: Problem
@@ -69,6 +72,7 @@ class Ingredients(NamedTuple):
     grid: TrainingGrid
     sample: TestSample
     precision: str
+    term_weights: Mapping[str, float] = MappingProxyType({})
 
 
 class Trainer:
@@ -105,7 +109,15 @@ class Trainer:
         test = test_points(made_of.sample, problem)
         self.objective = Objective(
             network,
-            row_system(problem, train, network, made_of.regularizer, cores),
+            row_system(
+                problem,
+                train,
+                network,
+                made_of.regularizer,
+                cores,
+                term_weights=made_of.term_weights,
+                grid_column=made_of.grid.nt,
+            ),
             made_of.regularizer,
         )
         self.stepper = optimizer.stepper(self.objective)

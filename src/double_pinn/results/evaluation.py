@@ -90,7 +90,9 @@ def evaluate(
         - the histories over ``iteration``. Seeds stop at different iterations: the axis has those
           of all seeds, and a seed has NaN where it logged nothing;
         - ``iterations_run``, ``stop_reason``, ``total_wall_time`` (s) and the last entries of the
-          losses, ``final_objective``, ``final_train_loss``, ``final_test_loss``, of each seed.
+          losses, ``final_objective``, ``final_train_loss``, ``final_test_loss``, of each seed;
+        - ``peak_memory(seed)`` in bytes, NaN if the run does not say; ``residual_rms(seed)`` and
+          ``trained_residual_rms(seed)``, which differ where a network sees a point as a sequence.
 
     Raises:
         DataError: if a file is missing or damaged; a run was made with other settings or its seed
@@ -108,8 +110,9 @@ def evaluate(
     parameters = [run.parameters.values for _, run in runs]
     fields = predict.predict_field(asked, parameters, x, t)
     residuals = predict.residual_field(asked, parameters, x_residual, t_residual)
+    trained_on = predict.trained_residual_rms(asked, parameters, x, t)
     seeds = []
-    for (path, run), u, residual in zip(runs, fields, residuals, strict=True):
+    for (path, run), u, residual, rms in zip(runs, fields, residuals, trained_on, strict=True):
         try:
             errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
         except ValueError as error:
@@ -130,6 +133,9 @@ def evaluate(
                     "final_train_loss": float(last.train_loss),
                     "final_test_loss": float(last.test_loss),
                     "total_wall_time": float(last.wall_time),
+                    "peak_memory": float(run.attrs.get("peak_memory", math.nan)),
+                    "residual_rms": float(np.sqrt(np.mean(residual**2))),
+                    "trained_residual_rms": rms,
                 }
             )
             .assign_coords(seed=int(run.attrs["seed"]))
@@ -173,6 +179,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
         "title": f"Evaluation: {settings.cell}",
         "source": "double-pinn evaluate",
         **settings.attributes(),
+        "parameter_count": runs[0].sizes["parameter"],
         "run_devices": of_runs("device"),
         "run_commits": of_runs("commit"),
         "reference_method": reference.attrs.get("method", "unknown"),

@@ -57,7 +57,7 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "test_loss": ("un-regularised loss on the test points", "1"),
     "train_term": ("un-regularised terms of the loss on the training points", "1"),
     "test_term": ("un-regularised terms of the loss on the test points", "1"),
-    "penalty": ("regularisation: objective minus training loss", "1"),
+    "penalty": ("objective minus training loss: regularisation, and weights of terms", "1"),
     "wall_time": ("time spent training, compilation and restarts included", "s"),
     "evaluations": ("evaluations of the objective and its gradient", "1"),
     "phase": ("order of the optimiser's steps: 0 first order, 1 second order", "1"),
@@ -77,6 +77,13 @@ VARIABLES: dict[str, tuple[str, str | None]] = {
     "final_train_loss": ("un-regularised loss on the training points, last iteration", "1"),
     "final_test_loss": ("un-regularised loss on the test points, last iteration", "1"),
     "total_wall_time": ("time spent training, in all", "s"),
+    "peak_memory": ("most memory that the training process held", "bytes"),
+    "residual_rms": ("root mean square of the residual F(u) of the field", "1"),
+    "trained_residual_rms": (
+        "root mean square of the residual as it is trained on, of a sequence model over all "
+        "elements of its sequences",
+        "1",
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.numerics.derivatives import VALUE, make_plan, partial
-from double_pinn.numerics.rows import pointwise_residual
+from double_pinn.numerics.rows import pointwise_residual, trained_residual
 
 _CHUNK = 4096
 
@@ -36,6 +36,21 @@ def residual_field(settings: RunSettings, parameters, x, t) -> np.ndarray:
         return pointwise_residual(settings.problem, weights, x, t, network)
 
     return _on_grid(settings, parameters, x, t, residual)
+
+
+def trained_residual_rms(settings: RunSettings, parameters, x, t) -> list[float]:
+    """Return the root mean square of F(u) as the network is trained on it, of each seed.
+
+    Of a sequence model that is over all elements of the sequences, with its own derivatives; of any
+    other it is that of :func:`residual_field`. The arguments are those of :func:`predict_field`.
+    """
+
+    def square(network, weights, x, t):
+        rows = trained_residual(settings.problem, weights, x, t, network)
+        return jnp.mean(rows.reshape(len(x), -1) ** 2, axis=1)
+
+    squares = _on_grid(settings, parameters, x, t, square)
+    return [float(value) for value in np.sqrt(squares.mean(axis=(1, 2)))]
 
 
 def _on_grid(settings, parameters, x, t, function):

@@ -6,6 +6,8 @@ iterations, logs and checkpoints; nothing that is computed depends on how the st
 
 import contextlib
 import math
+import resource
+import sys
 import time
 from pathlib import Path
 
@@ -37,6 +39,7 @@ def make_trainer(settings: RunSettings, solution: Solution | None = None) -> Tra
             settings.points,
             settings.test_points,
             settings.precision,
+            settings.term_weights,
         ),
         solution,
     )
@@ -83,6 +86,27 @@ def train(
         trainer = make_trainer(settings, solution)
         dataset = _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
     return dataset.assign_attrs(code=code)
+
+
+def untrained(
+    settings: RunSettings, seed: int, parameters: np.ndarray, solution: Solution | None = None
+) -> xr.Dataset:
+    """Return the content of a run file for parameters from elsewhere: losses, and no iteration.
+
+    Args:
+        settings: the cell.
+        seed: under which the file goes.
+        parameters: flat network parameters.
+        solution: see :func:`train`.
+    """
+    started = time.monotonic()
+    trainer = make_trainer(settings, solution)
+    state = trainer.init(jax.numpy.asarray(parameters, trainer.dtype))
+    now = Progression(phase=int(state.phase))
+    _log(trainer, state, now, time.monotonic() - started, None)
+    now.stop_reason, now.wall_time = "imported", time.monotonic() - started
+    dataset = _dataset(trainer, settings, seed, state, now)
+    return dataset.assign_attrs(code=run_digest(settings))
 
 
 def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress) -> xr.Dataset:
@@ -218,6 +242,12 @@ def _judge(trainer, settings, now: Progression, loss: float):
         now.checked_loss = loss
 
 
+def peak_memory() -> int:
+    """Return the most memory that this process has held so far, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024)
+
+
 def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression) -> xr.Dataset:
     columns = {k: np.asarray(v) for k, v in now.history.columns.items()}
     iteration = columns.pop("iteration")
@@ -238,5 +268,6 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression)
             "stop_reason": now.stop_reason,
             "device": jax.devices()[0].device_kind,
             "cores": trainer.cores,
+            "peak_memory": peak_memory(),
         },
     )

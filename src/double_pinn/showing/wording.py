@@ -18,6 +18,7 @@ STOP_REASONS = {
     "tolerance": "stopped by the relative-change rule",
     "max_iterations": "budget used up",
     "non_finite_loss": "stopped by a non-finite loss; last finite state",
+    "imported": "weights from elsewhere, not trained here",
     "no_decrease": "stopped: no step lowers the loss",
 }
 

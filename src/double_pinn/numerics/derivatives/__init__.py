@@ -21,6 +21,7 @@ from double_pinn.numerics.derivatives.plans import (
     make_plan,
     set_partitions,
 )
+from double_pinn.numerics.derivatives.sequences import sequence_channels
 from double_pinn.numerics.derivatives.taylor import (
     gradient_channels,
     network_channels,
@@ -43,6 +44,7 @@ __all__ = [
     "nested_derivative",
     "network_channels",
     "partial",
+    "sequence_channels",
     "set_partitions",
     "tanh_channels",
 ]

@@ -1,6 +1,7 @@
 """Derivatives of any function by nested ``jax.jvp``: slower than Taylor mode, and more general."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,12 +57,13 @@ def nested_channels(
         for t_order, x_order in highest.items():
             orders = nested_derivative(_orders_in_x(value, x_order), (0, t_order))(x, t)
             derivatives |= {(k, t_order): derivative for k, derivative in enumerate(orders)}
-        return [_combined(channel, derivatives) for channel in plan.channels]
+        return [combined(channel, derivatives) for channel in plan.channels]
 
     return jax.vmap(at_point)(x, t)
 
 
-def _combined(channel: Functional, derivatives: dict[Index, Scalar]) -> Scalar:
+def combined(channel: Functional, derivatives: dict[Index, Any]) -> Any:
+    """Return a functional from the derivatives that it combines."""
     terms = [c * derivatives[index] for index, c in channel]
     return sum(terms[1:], start=terms[0])
 

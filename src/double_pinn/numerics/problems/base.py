@@ -15,6 +15,10 @@ from double_pinn.errors import SettingsError
 
 #: Number of an axis, by its name.
 AXES = {"x": 0, "t": 1}
+#: Name of the loss term of the equation itself.
+EQUATION = "equation"
+#: Of networks that see a point as a sequence: a term of the loss, but no residual.
+ALIGNMENT = "alignment"
 
 Edge = tuple[np.ndarray, np.ndarray]
 

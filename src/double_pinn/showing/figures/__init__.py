@@ -1,4 +1,4 @@
-"""The paper's figures and three of ours, a module each: evaluation files in, PDF and PNG out.
+"""The paper's figures and four of ours, a module each: evaluation files in, PDF and PNG out.
 
 Nothing here imports training code or JAX. A figure module holds
 
@@ -35,7 +35,7 @@ def _figures_in(folder: Path) -> dict[int, str]:
 
 
 #: Number in the paper: module. The text that the figures follow does not describe Figure 2;
-#: Figures 7 to 9 are ours.
+#: Figures 7 to 10 are ours.
 FIGURES = _figures_in(_FOLDER)
 
 #: What every evaluation file must hold to be drawn.
@@ -54,7 +54,7 @@ VARIABLES = (
     "t_collocation",
     "reference_error",
 )
-ATTRIBUTES = ("settings", "equation", "regularizer", "precision", "max_iterations")
+ATTRIBUTES = ("settings", "equation", "network", "regularizer", "precision", "max_iterations")
 
 
 def figure_numbers() -> list[int]:

@@ -277,11 +277,15 @@ def time_lines(optimizers: Iterable[str] = tuple(style.OPTIMIZERS)) -> list[Line
         Line2D([], [], color=style.OPTIMIZERS[name], label=wording.optimizer_label(name))
         for name in optimizers
     ]
-    errors = [
+    paper = Line2D([], [], color=PAPER, linewidth=0.8, label="the paper's errors")
+    return [*lines, *error_looks(), paper]
+
+
+def error_looks() -> list[Line2D]:
+    """Return what tells the two errors apart, for a legend."""
+    return [
         Line2D([], [], color="0.3", ls=look, label=label) for label, (_, look) in ERRORS.items()
     ]
-    paper = Line2D([], [], color=PAPER, linewidth=0.8, label="the paper's errors")
-    return [*lines, *errors, paper]
 
 
 def loss_lines() -> list[Line2D]:

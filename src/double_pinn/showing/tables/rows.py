@@ -13,28 +13,10 @@ import numpy as np
 
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
+from double_pinn.showing.models import EXPECTED, MODELS
 from double_pinn.showing.published import NUMBERS, published_rows
-from double_pinn.showing.wording import GAUSS_NEWTON
 
 Row = dict[str, Any]
-
-#: Rows that the workflow reproduces: key in a cell's role, name in the table.
-MODELS = {
-    "pinn_fp64": "PINN FP64",
-    "double_pinn": "double PINN",
-    "double_pinn_gn": "double PINN, Gauss-Newton (ours, beyond the paper)",
-}
-
-#: What the name of a row promises of its cell.
-EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
-    "pinn_fp64": {"regularizer": ("none",), "precision": ("fp64",)},
-    "double_pinn": {"regularizer": ("double",), "precision": ("fp64",)},
-    "double_pinn_gn": {
-        "regularizer": ("double",),
-        "precision": ("fp64",),
-        "optimizer": GAUSS_NEWTON,
-    },
-}
 
 #: Rows that the paper does not have: listed only where a scale runs them.
 BEYOND_THE_PAPER = ("double_pinn_gn",)
@@ -133,7 +115,7 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         path, require=[*variables.values(), "iterations_run", "stop_reason", "reference_error"]
     )
     named = ("equation", "regularizer", "optimizer", "precision")
-    needed = {*named, "max_iterations", "n_collocation", "run_devices", "run_commits"}
+    needed = {*named, "network", "max_iterations", "n_collocation", "run_devices", "run_commits"}
     if missing := needed - set(cell.attrs):
         raise DataError(
             f"{path}: lacks the attributes {', '.join(sorted(missing))}; run the evaluation again"

@@ -1,0 +1,78 @@
+"""Network parameters by name, in and out of NumPy's .npz files: for weights from elsewhere."""
+
+import zipfile
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from double_pinn import files
+from double_pinn.configuration.settings import RunSettings
+from double_pinn.errors import DataError, UserError
+from double_pinn.numerics.trainer import DTYPES, Solution
+from double_pinn.results.netcdf import read_dataset
+from double_pinn.results.runs import settings_of
+from double_pinn.running.training import untrained
+
+
+def export_weights(run_path: str | PathLike[str], path: str | PathLike[str]) -> list[str]:
+    """Write the parameters of a run, an array each; an existing file is replaced.
+
+    Args:
+        run_path: a run file.
+        path: the .npz file.
+
+    Returns:
+        The names of the arrays.
+
+    Raises:
+        UserError: for another suffix.
+        DataError: if the run cannot be read, its parameters are not those of its network, or the
+            file cannot be written.
+    """
+    run = read_dataset(run_path, require=["parameters"])
+    settings = settings_of(run, run_path)
+    network = settings.network.bound(DTYPES[settings.precision])
+    flat = run["parameters"].values
+    if flat.size != network.size:
+        raise DataError(
+            f"{run_path}: holds {flat.size:,} parameters, but its network has {network.size:,}; "
+            "train it again"
+        )
+    arrays = {name: np.asarray(array) for name, array in network.named(flat).items()}
+    if Path(path).suffix != ".npz":
+        raise UserError(f"{path}: weights are written as .npz; change the suffix")
+    with files.replacing(path) as temporary:
+        np.savez(temporary, **arrays)
+    return list(arrays)
+
+
+def import_weights(
+    settings: RunSettings,
+    seed: int,
+    path: str | PathLike[str],
+    solution: Solution | None = None,
+) -> xr.Dataset:
+    """Return the content of a run file whose parameters come from a .npz file.
+
+    Args:
+        settings: of the cell, which says what network it is.
+        seed: under which the run goes.
+        path: the .npz file: an array a parameter, by the names of :func:`export_weights`.
+        solution: what errors are measured against; by default the closed form, if any.
+
+    Raises:
+        DataError: if the file cannot be read, or lacks a parameter, or holds another.
+    """
+    network = settings.network.bound(DTYPES[settings.precision])
+    try:
+        with files.naming(Path(path), "read"), np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        flat = network.from_named(arrays)
+    except (ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{path}: no .npz file of arrays: {error}") from error
+    except DataError as error:
+        lines = "\n".join(f"{path}: {line}" for line in str(error).splitlines())
+        raise DataError(lines) from None
+    return untrained(settings, seed, np.asarray(flat), solution)

@@ -54,6 +54,13 @@ def test_the_time_to_the_published_error(cells):
     assert row_of(cells, "wave", "double PINN")["seconds_to_published"] is None
 
 
+def test_what_a_run_does_not_say_is_a_dash(cells, tmp_path):
+    cell = cells["wave/pinnmamba"].assign(peak_memory=("seed", [np.nan]))
+    write_dataset(cell, tmp_path / "cell.nc", title="a cell", source="a test")
+    costs.write({"wave/pinnmamba": tmp_path / "cell.nc"}, PUBLISHED, [tmp_path / "costs.md"])
+    assert "| 10 | – |" in (tmp_path / "costs.md").read_text()
+
+
 def test_files_are_written_in_every_format(cells, tmp_path):
     files = {}
     for role, cell in cells.items():

@@ -4,6 +4,7 @@ import zipfile
 from os import PathLike
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -40,11 +41,11 @@ def export_weights(run_path: str | PathLike[str], path: str | PathLike[str]) -> 
             f"{run_path}: holds {flat.size:,} parameters, but its network has {network.size:,}; "
             "train it again"
         )
-    arrays = {name: np.asarray(array) for name, array in network.named(flat).items()}
+    arrays = {name: np.asarray(array) for name, array in network.named(jnp.asarray(flat)).items()}
     if Path(path).suffix != ".npz":
         raise UserError(f"{path}: weights are written as .npz; change the suffix")
     with files.replacing(path) as temporary:
-        np.savez(temporary, **arrays)
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
     return list(arrays)
 
 

@@ -76,7 +76,7 @@ class FlatMLP(FlatNetwork):
     network: TanhMLP
 
     network_channels = staticmethod(network_channels)  # type: ignore[assignment]  # without self
-    row_channels = network_channels
+    row_channels = network_channels  # type: ignore[assignment]
     gradient_channels = staticmethod(gradient_channels)
 
     def weights(self, flat) -> list:

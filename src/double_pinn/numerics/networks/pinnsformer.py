@@ -25,14 +25,14 @@ class Attention(nnx.Module):
 
     def __call__(self, queries, context=None):
         """Return what queries of shape (..., L, width) see of a context, or of each other."""
-        width = queries.shape[-1]
-        if context is None:
-            q, k, v = jnp.split(self.projection(queries), 3, -1)
-        else:
-            kernel, bias = self.projection.kernel[...], self.projection.bias[...]
-            q = queries @ kernel[:, :width] + bias[:width]
-            k, v = jnp.split(context @ kernel[:, width:] + bias[width:], 2, -1)
-        q, k, v = (a.reshape(*a.shape[:-1], self.heads, width // self.heads) for a in (q, k, v))
+
+        def projected(a):
+            by_head = (*a.shape[:-1], self.heads, a.shape[-1] // self.heads)
+            return [part.reshape(by_head) for part in jnp.split(self.projection(a), 3, -1)]
+
+        q, k, v = projected(queries)
+        if context is not None:
+            _, k, v = projected(context)
         # Sequences are short: as sums of products, for XLA's batched products take them one by one.
         scores = jnp.sum(q[..., :, None, :, :] * k[..., None, :, :, :], -1)
         shares = jax.nn.softmax(scores / q.shape[-1] ** 0.5, axis=-2)

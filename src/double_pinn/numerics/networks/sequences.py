@@ -78,9 +78,8 @@ class FlatSequenceNetwork(FlatNetwork):
         Returns:
             One array of shape (n, L) a channel.
         """
-        return sequence_channels(
-            lambda x, t: self._values(weights, x, t), *self.row_places(x, t), plan
-        )
+        x, t = self.row_places(x, t)
+        return sequence_channels(lambda x, t: self._values(weights, x, t), x, t, plan)
 
     def network_channels(self, weights, x, t, box, plan):
         """Evaluate the field, the first element of a point's sequence, and its derivatives."""

@@ -185,7 +185,7 @@ def _row(cell: xr.Dataset, published: float | None) -> Row:
 
 def _pace(cell: xr.Dataset) -> float:
     """Return the median seconds of an iteration: of all intervals of the log, over all seeds."""
-    paces = []
+    paces: list[float] = []
     for seed in range(cell.sizes["seed"]):
         seconds = cell["wall_time"].isel(seed=seed).dropna("iteration")
         paces.extend(np.diff(seconds.values) / np.diff(seconds["iteration"].values))
@@ -215,8 +215,10 @@ def _words(row: Row) -> list[str]:
         f"{row['model']}, {row['precision'].upper()}",
         f"{row['parameters']:,}",
         f"{row['n']:,}" + (f" × {length}" if length > 1 else ""),
-        f"{row['ms_per_iteration']:.0f}",
-        f"{row['peak_memory_mb']:.0f}",
+        *(
+            f"{row[name]:.0f}" if np.isfinite(row[name]) else "–"
+            for name in ("ms_per_iteration", "peak_memory_mb")
+        ),
         f"{row['iterations']:,}",
         f"{row['seconds'] / 60:.1f}",
         wording.scientific(row["rmae"]),

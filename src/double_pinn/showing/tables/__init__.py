@@ -1,10 +1,10 @@
 """Table 1: published and reproduced results side by side, each with its origin."""
 
+from double_pinn.showing.models import MODELS
 from double_pinn.showing.tables.formats import to_csv, to_html, to_latex, to_markdown, write
 from double_pinn.showing.tables.rows import (
     COLUMNS,
     INSTEAD_RUN,
-    MODELS,
     NOT_RUN,
     reproduced_row,
     table1,

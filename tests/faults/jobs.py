@@ -144,7 +144,7 @@ class Run:
         """Return what it wrote, but for the time it took."""
         from double_pinn.results import netcdf as store
 
-        return store.read_dataset(self.output).drop_vars("wall_time")
+        return store.read_dataset(self.output).drop_vars("wall_time").assign_attrs(peak_memory=0)
 
     def complete(self) -> list[int]:
         """Return the iterations of its complete checkpoints, the newest last."""

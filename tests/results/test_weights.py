@@ -12,7 +12,7 @@ from double_pinn.running.training import train
 SETTINGS = {
     "cell": "small",
     "equation": {"name": "reaction"},
-    "network": {"name": "pinnsformer", "width": 4, "feed_forward": 3, "head": 3, "length": 2},
+    "network": {"hidden_layers": 1, "width": 4},
     "precision": "fp32",
     "points": {"nx": 4, "nt": 4, "edge": 4},
     "test_points": {"domain": 10, "edge": 5, "seed": 1},
@@ -31,7 +31,7 @@ def run(tmp_path_factory):
 def test_what_is_exported_comes_back_with_the_same_losses(run, tmp_path):
     path, trained = run
     names = export_weights(path, tmp_path / "weights.npz")
-    assert "encoder.attention.projection.kernel" in names
+    assert "layers.0.kernel" in names
     imported = import_weights(settings_from_dict(SETTINGS), 0, tmp_path / "weights.npz")
     np.testing.assert_array_equal(imported.parameters, trained.parameters)
     for name in ("objective", "train_loss", "test_loss", "rmae_history"):
@@ -43,11 +43,11 @@ def test_what_is_exported_comes_back_with_the_same_losses(run, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda a: a.pop("embedding.bias"), "embedding.bias is missing, of shape (4,)"),
+        (lambda a: a.pop("layers.0.bias"), "layers.0.bias is missing, of shape (4,)"),
         (lambda a: a.update(more=np.zeros(3)), "more is unknown"),
-        (lambda a: a.update({"head.layers.0.kernel": np.zeros((3, 4))}), "not (4, 3)"),
-        (lambda a: a.update({"embedding.bias": np.full(4, np.nan)}), "is not finite"),
-        (lambda a: a.update({"embedding.bias": np.array(["a"] * 4)}), "holds no real numbers"),
+        (lambda a: a.update({"layers.0.kernel": np.zeros((4, 2))}), "not (2, 4)"),
+        (lambda a: a.update({"layers.0.bias": np.full(4, np.nan)}), "is not finite"),
+        (lambda a: a.update({"layers.0.bias": np.array(["a"] * 4)}), "holds no real numbers"),
     ],
 )
 def test_a_file_of_other_parameters_is_refused_by_name(run, tmp_path, change, words):

@@ -7,7 +7,7 @@ import pytest
 from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.results import predict
-from double_pinn.results.predict import predict_field, residual_field
+from double_pinn.results.predict import predict_field, residual_field, trained_residual_rms
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def test_residual(cell, nested):
     (field,) = residual_field(settings, [parameters], X, T)
     assert field.dtype == np.float64
     np.testing.assert_allclose(field, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+def test_a_network_of_points_is_trained_on_the_residual_of_its_field(cell):
+    settings, parameters, _ = cell
+    (field,) = residual_field(settings, [parameters], X, T)
+    (rms,) = trained_residual_rms(settings, [parameters], X, T)
+    assert rms == pytest.approx(np.sqrt(np.mean(field**2)), rel=1e-12)
 
 
 def test_fp64_even_where_jax_is_in_single_precision(cell):

@@ -134,7 +134,7 @@ class RowSystem:
             # A sequence leaves the edge t = t0 with its second element; what is said of
             # derivatives holds of all the same, as in the models that are made so.
             values = [line.term for line in lines if line.order == 0]
-            starts = values if issubclass(kind, Initial) and network.sees_sequences else ()
+            starts = values if issubclass(kind, Initial) and network.network.sees_sequences else ()
             add(places, lines, [kind.tangent], condition_weight, starts=starts)
 
     @property

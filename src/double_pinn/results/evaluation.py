@@ -110,9 +110,12 @@ def evaluate(
     parameters = [run.parameters.values for _, run in runs]
     fields = predict.predict_field(asked, parameters, x, t)
     residuals = predict.residual_field(asked, parameters, x_residual, t_residual)
-    trained_on = predict.trained_residual_rms(asked, parameters, x, t)
+    residual_rms = [float(np.sqrt(np.mean(residual**2))) for residual in residuals]
+    trained_rms = residual_rms
+    if asked.network.sees_sequences:
+        trained_rms = predict.trained_residual_rms(asked, parameters, x_residual, t_residual)
     seeds = []
-    for (path, run), u, residual, rms in zip(runs, fields, residuals, trained_on, strict=True):
+    for k, ((path, run), u, residual) in enumerate(zip(runs, fields, residuals, strict=True)):
         try:
             errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
         except ValueError as error:
@@ -134,8 +137,8 @@ def evaluate(
                     "final_test_loss": float(last.test_loss),
                     "total_wall_time": float(last.wall_time),
                     "peak_memory": float(run.attrs.get("peak_memory", math.nan)),
-                    "residual_rms": float(np.sqrt(np.mean(residual**2))),
-                    "trained_residual_rms": rms,
+                    "residual_rms": residual_rms[k],
+                    "trained_residual_rms": trained_rms[k],
                 }
             )
             .assign_coords(seed=int(run.attrs["seed"]))

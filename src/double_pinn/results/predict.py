@@ -42,7 +42,8 @@ def trained_residual_rms(settings: RunSettings, parameters, x, t) -> list[float]
     """Return the root mean square of F(u) as the network is trained on it, of each seed.
 
     Of a sequence model that is over all elements of the sequences, with its own derivatives; of any
-    other it is that of :func:`residual_field`. The arguments are those of :func:`predict_field`.
+    other it would be that of :func:`residual_field`. The arguments are those of
+    :func:`predict_field`.
     """
 
     def square(network, weights, x, t):

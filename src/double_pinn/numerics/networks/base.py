@@ -21,11 +21,13 @@ class Network(Choice):
 
     Attributes:
         has_taps: whether each layer's inputs and cotangents can be had, which Gauss-Newton needs.
+        sees_sequences: whether a point is a sequence, whose elements have a row each.
         aligned: whether the loss has a term ``alignment``, which only sequence models can have:
             the first of one point's sequence is the second of its neighbour's.
     """
 
     has_taps: ClassVar[bool] = False
+    sees_sequences: ClassVar[bool] = False
     aligned: ClassVar[bool] = False
 
     def module(self, rngs: nnx.Rngs, dtype) -> nnx.Module:
@@ -66,11 +68,9 @@ class FlatNetwork:
         dtype: of the parameters.
         chunk_points: points that travel through the network at a time while it trains; ``None``:
             so many that their channels fit into the caches.
-        sees_sequences: whether a point is a sequence, whose elements have a row each.
     """
 
     chunk_points: ClassVar[int | None] = None
-    sees_sequences: ClassVar[bool] = False
 
     def __init__(self, network: Network, dtype):
         """Build the template; no random numbers are drawn."""

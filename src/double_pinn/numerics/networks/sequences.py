@@ -24,6 +24,8 @@ class SequenceNetwork(Network):
     :mod:`double_pinn.numerics.derivatives.sequences`; the field u(x, t) is the first element.
     """
 
+    sees_sequences = True
+
     length: Count
     """Elements of a sequence, L."""
     step: Positive
@@ -53,7 +55,6 @@ class FlatSequenceNetwork(FlatNetwork):
     network: SequenceNetwork
     #: What the caches of a core hold, through all layers.
     chunk_points = 32
-    sees_sequences = True
 
     def init(self, seed):
         """Return the initial parameters of a seed: compiled, for there are many small arrays."""

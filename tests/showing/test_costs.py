@@ -38,6 +38,8 @@ def test_a_row_says_what_a_model_costs(cells):
 
 def test_rows_are_in_the_order_of_the_models(cells):
     rows = costs.costs(dict(reversed(cells.items())), published_rows(PUBLISHED))
+    equations = list(dict.fromkeys(row["equation"] for row in rows))
+    assert equations == ["convection", "reaction", "wave", "allen_cahn"]
     of_wave = [row["model"] for row in rows if row["equation"] == "wave"]
     assert of_wave == ["PINNsFormer", "PINNMamba", "PINN FP64", "double PINN"]
 

@@ -91,7 +91,7 @@ Row = dict[str, Any]
 
 
 def costs(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return a row a cell, in the order of equations and models.
+    """Return a row a cell, in the order of the published equations and of the models.
 
     Args:
         cells: evaluation datasets by ``equation/model``, a model of ``MODELS``.
@@ -112,7 +112,7 @@ def costs(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]
         name = MODELS[model].partition(" (")[0]
         error = errors.get((equation, MODELS[model].partition(",")[0]))
         rows.append({"equation": equation, "model": name, **_row(cell, error)})
-    equations = list(dict.fromkeys(row["equation"] for row in rows))
+    equations = list(dict.fromkeys(row["equation"] for row in (*published, *rows)))
     names = [MODELS[model].partition(" (")[0] for model in order]
     return sorted(
         rows, key=lambda row: (equations.index(row["equation"]), names.index(row["model"]))
@@ -206,13 +206,13 @@ def _reached(cell: xr.Dataset, error: float) -> float | None:
 
 def _words(row: Row) -> list[str]:
     """Return the cells of a row, one under each of ``HEADINGS``."""
-    length = row["sequence_length"]
+    length, precision = row["sequence_length"], row["precision"].upper()
 
     def minutes(seconds: float | None) -> str:
         return "–" if seconds is None else f"{seconds / 60:.1f} min"
 
     return [
-        f"{row['model']}, {row['precision'].upper()}",
+        row["model"] + (f", {precision}" if precision not in row["model"] else ""),
         f"{row['parameters']:,}",
         f"{row['n']:,}" + (f" × {length}" if length > 1 else ""),
         *(

@@ -170,6 +170,7 @@ def test_smoke_writes_every_file_of_the_chain(smoke):
 
 
 def test_smoke_runs_open_with_plain_xarray(smoke):
+    networks = {row["cell"]: row["network"] or "mlp" for row in read_table()}
     for cell in cells_of("smoke"):
         with xr.open_dataset(smoke.path / f"results/smoke/runs/{cell}/seed0.nc") as run:
             assert run.attrs["cell"] == cell
@@ -180,7 +181,8 @@ def test_smoke_runs_open_with_plain_xarray(smoke):
             assert run["iteration"][-1] == run.attrs["iterations_run"] <= 20
             settings = json.loads(run.attrs["settings"])
             assert settings["cell"] == cell
-            assert settings["network"] == {"name": "mlp", "hidden_layers": 2, "width": 16}
+            assert settings["network"]["name"] == networks[cell]
+            assert settings["network"]["width"] == (16 if networks[cell] == "mlp" else 8)
             assert "evaluation" not in settings
 
 

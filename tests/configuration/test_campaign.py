@@ -485,7 +485,7 @@ def test_other_settings_have_checkpoints_of_their_own(path, value):
     assert key_of(replaced(COMPLETE, path, value)) != key_of(COMPLETE)
 
 
-@pytest.mark.parametrize("scale", ["smoke", "paper", "models"])
+@pytest.mark.parametrize("scale", ["paper", "models"])
 def test_weights_of_terms_are_those_of_a_cell(scale):
     overlay = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
     campaign = load(CONFIGS[scale])

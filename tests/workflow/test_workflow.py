@@ -181,8 +181,11 @@ def test_smoke_runs_open_with_plain_xarray(smoke):
             assert run["iteration"][-1] == run.attrs["iterations_run"] <= 20
             settings = json.loads(run.attrs["settings"])
             assert settings["cell"] == cell
-            assert settings["network"]["name"] == networks[cell]
-            assert settings["network"]["width"] == (16 if networks[cell] == "mlp" else 8)
+            if networks[cell] == "mlp":
+                assert settings["network"] == {"name": "mlp", "hidden_layers": 2, "width": 16}
+            else:
+                assert settings["network"]["name"] == networks[cell]
+                assert settings["network"]["width"] == 8
             assert "evaluation" not in settings
 
 

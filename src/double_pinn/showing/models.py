@@ -11,6 +11,12 @@ MODELS = {
     "double_pinn_gn": "double PINN, Gauss-Newton (ours, beyond the paper)",
 }
 
+
+def short_name(model: str) -> str:
+    """Return the name of a model without what stands in brackets."""
+    return MODELS[model].partition(" (")[0]
+
+
 #: What the name of a model promises of its cell.
 EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
     "pinnsformer": {"network": ("pinnsformer",), "regularizer": ("none",)},

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from double_pinn import files
-from double_pinn.errors import UserError
 from double_pinn.showing import templates
 from double_pinn.showing.cells import read_cell
 from double_pinn.showing.claims.rules import Claim, claims
+from double_pinn.showing.outputs import of_kinds
 from double_pinn.showing.published import published_rows
 
 TITLE = "The paper's claims, decided by the runs of this scale"
@@ -94,10 +94,7 @@ def write(
         DataError: if a file is missing, truncated, or does not hold what it should; an output
             cannot be written.
     """
-    paths = [Path(path) for path in outputs]
-    for path in paths:
-        if path.suffix not in (".md", ".html"):
-            raise UserError(f"{path}: the claims are written as .md or .html")
+    paths = of_kinds(outputs, (".md", ".html"), "the claims are written as .md or .html")
     # A cell may be shown in several places.
     files_of_cells = {Path(path) for path in cells.values()}
     read = {path: read_cell(path, VARIABLES, ATTRIBUTES) for path in files_of_cells}

@@ -1,7 +1,5 @@
 """What each model costs and reaches, beside its published error: a table of figure 10's cells."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,8 @@ from double_pinn import files
 from double_pinn.errors import UserError
 from double_pinn.showing import templates, wording
 from double_pinn.showing.cells import read_cell
-from double_pinn.showing.models import MODELS
+from double_pinn.showing.models import MODELS, short_name
+from double_pinn.showing.outputs import csv_text, of_kinds
 from double_pinn.showing.published import published_rows
 
 TITLE = "What each model costs and reaches"
@@ -101,7 +100,6 @@ def costs(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]
         UserError: for a role of another form.
     """
     errors = {(row["equation"], row["model"]): row["rmae_mean"] for row in published}
-    order = list(MODELS)
     rows = []
     for role, cell in cells.items():
         equation, _, model = role.partition("/")
@@ -109,11 +107,10 @@ def costs(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]
             raise UserError(
                 f"cell {role!r}: give EQUATION/MODEL=FILE with a model of {', '.join(MODELS)}"
             )
-        name = MODELS[model].partition(" (")[0]
         error = errors.get((equation, MODELS[model].partition(",")[0]))
-        rows.append({"equation": equation, "model": name, **_row(cell, error)})
+        rows.append({"equation": equation, "model": short_name(model), **_row(cell, error)})
     equations = list(dict.fromkeys(row["equation"] for row in (*published, *rows)))
-    names = [MODELS[model].partition(" (")[0] for model in order]
+    names = list(map(short_name, MODELS))
     return sorted(
         rows, key=lambda row: (equations.index(row["equation"]), names.index(row["model"]))
     )
@@ -136,17 +133,15 @@ def write(
         DataError: if a file is missing, truncated, or does not hold what it should; an output
             cannot be written.
     """
-    paths = [Path(path) for path in outputs]
-    for path in paths:
-        if path.suffix not in (".csv", ".md", ".html"):
-            raise UserError(f"{path}: the costs are written as .csv, .md or .html")
+    kinds = (".csv", ".md", ".html")
+    paths = of_kinds(outputs, kinds, "the costs are written as .csv, .md or .html")
     read = {role: read_cell(path, VARIABLES, ATTRIBUTES) for role, path in cells.items()}
     rows = costs(read, published_rows(published))
     environment = templates.environment(Path(__file__).with_name("templates"))
 
     def text(suffix: str) -> str:
         if suffix == ".csv":
-            return _as_csv(rows)
+            return csv_text(COLUMNS, rows)
         lines = [(wording.equation_label(row["equation"]), _words(row)) for row in rows]
         return environment.get_template(f"costs{suffix}.jinja").render(
             title=TITLE, headings=HEADINGS, notes=NOTES, lines=lines
@@ -228,11 +223,3 @@ def _words(row: Row) -> list[str]:
         wording.scientific(row["residual_rms"]),
         wording.scientific(row["trained_residual_rms"]),
     ]
-
-
-def _as_csv(rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

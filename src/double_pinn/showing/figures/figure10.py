@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 from double_pinn.showing.models import EXPECTED as PROMISED
-from double_pinn.showing.models import MODELS
+from double_pinn.showing.models import MODELS, short_name
 
 TITLE = "Error of every model over wall-clock time"
 EQUATIONS = ("convection", "reaction", "wave", "allen_cahn")
@@ -47,8 +47,8 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         for model, colour in COLOURS.items():
             if cell := cells.get(f"{equation}/{model}"):
                 panels.errors_over_time(ax, f"{equation}/{model}", cell, colour)
-                drawn[MODELS[model].partition(" (")[0]] = colour
-                notes.append((f"({panel}) {MODELS[model].partition(' (')[0]}", cell))
+                drawn[short_name(model)] = colour
+                notes.append((f"({panel}) {short_name(model)}", cell))
     panels.share_limits(axes, "xy")
     axes[0].set_ylabel("relative error")
     for ax in axes[1:]:

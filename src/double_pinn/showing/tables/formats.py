@@ -1,7 +1,5 @@
 """A table as CSV, with every digit, and through templates as text that is to be read."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from double_pinn import files
-from double_pinn.errors import UserError
+from double_pinn.showing.outputs import csv_text, of_kinds
 from double_pinn.showing.tables import words
 from double_pinn.showing.tables.rows import COLUMNS, Row, table1
 from double_pinn.showing.templates import angled, environment
@@ -34,21 +32,14 @@ def write(
         DataError: if a file is missing, truncated, or does not hold what it should; an output
             cannot be written.
     """
-    paths = [Path(path) for path in outputs]
-    for path in paths:
-        if path.suffix not in _FORMATS:
-            raise UserError(f"{path}: a table is written as {', '.join(_FORMATS)}")
+    paths = of_kinds(outputs, _FORMATS, f"a table is written as {', '.join(_FORMATS)}")
     rows = table1(cells, published)
     files.write_all({path: _FORMATS[path.suffix](rows) for path in paths})
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Return every column with every digit; empty where a column does not apply."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(COLUMNS, rows)
 
 
 def to_markdown(rows: Sequence[Row]) -> str:

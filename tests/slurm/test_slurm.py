@@ -51,11 +51,20 @@ echo "$device ${CUDA_VISIBLE_DEVICES-none}" > "$output"
 """
 
 
+def without_smoke(row):
+    """Return the row for its other scales alone: no role at the smoke scale either."""
+    kept = {
+        name: [word for word in row[name].split() if not word.endswith("smoke")]
+        for name in ("scales", "used_in")
+    }
+    return row | {name: " ".join(words) for name, words in kept.items()}
+
+
 def write_table(path):
     """Write the table of experiments, with other rows for the smoke scale."""
     with open(ROOT / "config" / "experiments.csv", newline="") as file:
         reader = csv.DictReader(file)
-        rows = [{**row, "scales": row["scales"].replace("smoke", "").strip()} for row in reader]
+        rows = [without_smoke(row) for row in reader]
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, reader.fieldnames)
         writer.writeheader()

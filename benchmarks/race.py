@@ -12,6 +12,7 @@ from benchmarks.processes import BenchmarkError, Worker
 # sums of many squares differ by more than their rounding.
 SAME_LOSS, SAME_LOSS_FP32 = 1e-10, 1e-4
 TURNS = 5
+SLOW_TURNS = 2  # for a sequence model, whose evaluation takes seconds
 # Libraries in which a role can measure the machine.
 _LIBRARIES = {"project": ("xla", "numpy"), "pytorch": ("torch",)}
 
@@ -48,7 +49,7 @@ def run_case(
         cores: to run on.
         seconds: of training for each peer.
         say: called with lines of progress.
-        single: whether the case is in FP32; then nothing else is measured.
+        single: whether the case is in FP32 and slow; then nothing else is measured.
 
     Returns:
         ``peers``: for each, its start-up, peak memory and turns; ``evaluation``: turns of this
@@ -71,14 +72,15 @@ def run_case(
             workers["evaluation"] = start("evaluation", precision="fp32", train=False)
         turns = {role: [] for role in workers}
         rates = []
-        for k in range(TURNS):
+        rounds = SLOW_TURNS if single else TURNS
+        for k in range(rounds):
             for role, worker in workers.items():
                 trained = sum(turn["seconds"] for turn in turns[role])
                 # A turn that the one before has used up still takes an iteration.
-                share = max(seconds * (k + 1) / TURNS - trained, 1e-6)
+                share = max(seconds * (k + 1) / rounds - trained, 1e-6)
                 if role == "evaluation":
                     share = 0.0
-                count = _evaluations(turns[role])
+                count = 1 if single else _evaluations(turns[role])
                 turns[role].append(worker.ask(do="turn", seconds=share, evaluations=count))
                 # Three looks at the machine are enough, and a look costs half a second.
                 for library in _LIBRARIES.get(role, ()) if k % 2 == 0 and not single else ():

@@ -195,16 +195,18 @@ def test_a_truncated_netcdf(nursery, uninterrupted, cut, tmp_path, damaged):
 
 
 def test_a_loss_that_is_not_finite(nursery, tmp_path):
-    """FP32 overflows; a NaN half way through is in tests/test_training.py."""
+    """FP32 overflows at once; a NaN half way through is in tests/running/test_training.py."""
     run = Run(tmp_path)
     changed = SETTINGS | {
         "precision": "fp32",
         "equation": {"name": "convection", "parameters": {"beta": 1e30}},
     }
     run.settings.write_text(json.dumps(changed))
-    dataset = run.finish(nursery)
-    assert dataset.attrs["stop_reason"] == "non_finite_loss"
-    assert "the loss is not finite at iteration 0" in run.log.read_text()
+    job = run.start(nursery)
+    assert job.wait() == 2, job.said
+    line = one_error_line(job)
+    assert "the loss is not finite before the first step: equation at x = " in line
+    assert not run.output.exists()
 
 
 def test_out_of_memory(nursery, uninterrupted, cut):

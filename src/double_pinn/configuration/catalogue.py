@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from double_pinn.configuration import stand_ins
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.choice import Choice, Folder, Found, read_folder
+from double_pinn.numerics.choice import Choice, Folder, Found
 from double_pinn.numerics.problems.base import Problem
+from double_pinn.numerics.problems.checks import check_class, check_problem
 
 if TYPE_CHECKING:
     from double_pinn.numerics.regularizers.base import Regularizer
@@ -25,6 +26,8 @@ KINDS = {
 ChoiceKind = Literal["network", "regularizer", "optimizer"]
 
 _without_jax = False
+# What stand-ins stand for then.
+_LIBRARIES = ("jax", "flax", "optax", "jaxtyping")
 
 
 def read_without_jax() -> None:
@@ -39,28 +42,51 @@ def read_without_jax() -> None:
 
 
 @cache
-def folder_of(kind: str) -> Folder[Choice] | Folder[Problem]:
-    """Return what the folder of a kind holds."""
+def _real_folder(kind: str) -> Folder[Choice] | Folder[Problem]:
+    return _read_folder(kind)
+
+
+@cache
+def _folder_without_jax(kind: str) -> Folder[Choice] | Folder[Problem]:
+    with stand_ins.instead_of(*_LIBRARIES):
+        return _read_folder(kind)
+
+
+def _read_folder(kind: str) -> Folder[Choice] | Folder[Problem]:
     name, base = KINDS[kind]
     package = f"double_pinn.numerics.{name}"
+    parent = importlib.import_module(f"{package}.base")
+    return Folder(sys.modules[package], getattr(parent, base))
 
-    def read() -> Folder[Choice] | Folder[Problem]:
-        parent = importlib.import_module(f"{package}.base")
-        return read_folder(sys.modules[package], getattr(parent, base))
 
-    if _without_jax and "jax" not in sys.modules:
-        with stand_ins.instead_of("jax", "flax", "optax", "jaxtyping"):
-            folder = read()
-        asked_for_more = any(stand_ins.any_in(found.cls) for found in folder.choices.values())
-        if not (folder.broken or asked_for_more):
-            return folder
-    # Or a file does more with JAX, when it is imported, than a stand-in can do.
-    return read()
+def folder_of(kind: str) -> Folder[Choice] | Folder[Problem]:
+    """Return what the folder of a kind holds."""
+    return _folder_without_jax(kind) if _is_without_jax() else _real_folder(kind)
+
+
+def _is_without_jax() -> bool:
+    return _without_jax and "jax" not in sys.modules
+
+
+@cache
+def _found(kind: str, key: str, name: str) -> Found[Choice] | Found[Problem]:
+    folder = folder_of(kind)
+    if name not in folder.names or not _is_without_jax():
+        return folder.get(key, name)
+    try:
+        with stand_ins.instead_of(*_LIBRARIES):
+            found = folder.get(key, name)
+        if not stand_ins.any_in(found.cls):
+            return found
+    except SettingsError:
+        pass
+    # The file does more with JAX, when it is imported, than a stand-in can do; or it is broken.
+    return _real_folder(kind).get(key, name)
 
 
 def names(kind: str) -> tuple[str, ...]:
     """Return the names of all choices of a kind, sorted."""
-    return tuple(folder_of(kind).choices)
+    return folder_of(kind).names
 
 
 @overload
@@ -82,17 +108,18 @@ def found(kind: str, name: str, key: str | None = None) -> Found[Choice] | Found
         key: where it was asked for.
 
     Raises:
-        SettingsError: if there is none of that name.
+        SettingsError: if there is none of that name, or its file cannot be used.
     """
-    return folder_of(kind).get(key or f"{kind}.name", name)
+    key = key or f"{kind}.name"
+    return _found(kind, key, name) if isinstance(name, str) else folder_of(kind).get(key, name)
 
 
 def label(kind: str, name: str) -> str:
     """Return what figures and tables call a choice; a name that is no more, as words."""
-    choice = folder_of(kind).choices.get(name)
-    if choice is None:
+    if name not in names(kind):
         return name.replace("_", " ")
-    return choice.cls.title if issubclass(choice.cls, Problem) else choice.cls.label
+    choice = found(kind, name).cls
+    return choice.title if issubclass(choice, Problem) else choice.label
 
 
 def weight_symbol(name: str) -> str:
@@ -111,6 +138,7 @@ def get_problem(name: str, /, **parameters) -> Problem:
         SettingsError: if the name or a parameter is unknown, or a value is out of range.
     """
     cls = found("equation", name).cls
+    check_class(cls)
     known = [field.name for field in fields(cls)]
     for key in parameters:
         if key not in known:
@@ -118,6 +146,8 @@ def get_problem(name: str, /, **parameters) -> Problem:
                 f"equation.parameters.{key} is unknown to {name!r}; known here: {', '.join(known)}"
             )
     try:
-        return cls(**parameters)
+        problem = cls(**parameters)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"equation.parameters of {name!r}: {error}") from error
+    check_problem(problem)
+    return problem

@@ -13,7 +13,14 @@ from double_pinn.configuration.refusals import lines_of
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.points import TestSample, TrainingGrid
-from double_pinn.numerics.problems.base import ALIGNMENT, EQUATION, Initial, Problem
+from double_pinn.numerics.problems.base import (
+    ALIGNMENT,
+    EQUATION,
+    Final,
+    Initial,
+    Problem,
+    kind_of,
+)
 from double_pinn.numerics.schedule import Logging, Stopping
 from double_pinn.values import AxisCount, Name, NonNegative, Section
 
@@ -95,12 +102,12 @@ class RunSettings(Section):
     def collocation_count(self) -> int:
         """The number of training points N as the paper counts it (Table 1, footnote 2).
 
-        A set is counted once: initial conditions share theirs, a periodic condition has one for
-        both of its edges.
+        A set is counted once: initial conditions share theirs, and final ones; a periodic condition
+        has one for both of its edges.
         """
-        conditions = self.problem.conditions
-        initial = [c for c in conditions if isinstance(c, Initial)]
-        sets = bool(initial) + len(conditions) - len(initial)
+        kinds = [kind_of(condition) for condition in self.problem.conditions]
+        shared = [kind for kind in kinds if issubclass(kind, Initial | Final)]
+        sets = len(kinds) - len(shared) + len(set(shared))
         return self.points.nx * self.points.nt + sets * self.points.edge
 
     def as_dict(self) -> dict:

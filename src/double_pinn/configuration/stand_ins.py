@@ -12,6 +12,9 @@ import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
+# What was imported with stand-ins for some libraries.
+_KEPT: dict[tuple[str, ...], dict[str, ModuleType]] = {}
+
 
 class _StandIn(ModuleType):
     """A module, and everything in it."""
@@ -74,9 +77,11 @@ def instead_of(*libraries: str) -> Iterator[None]:
     """Import stand-ins for libraries.
 
     Every module that was first imported inside is forgotten afterwards: whoever imports it again
-    gets the real one.
+    gets the real one. Inside, next time, it is what it was.
     """
+    kept = _KEPT.setdefault(libraries, {})
     finder, before = _Finder(libraries), set(sys.modules)
+    sys.modules.update({name: kept[name] for name in kept.keys() - before})
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -84,4 +89,4 @@ def instead_of(*libraries: str) -> Iterator[None]:
         sys.meta_path.remove(finder)
         for name in set(sys.modules) - before:
             if name.partition(".")[0] in (*libraries, __package__.partition(".")[0]):
-                del sys.modules[name]
+                kept[name] = sys.modules.pop(name)

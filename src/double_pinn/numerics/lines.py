@@ -18,6 +18,7 @@ from jax.extend.core import Literal
 from double_pinn.numerics import derivatives as d
 from double_pinn.numerics.fields import Field, plain
 from double_pinn.numerics.problems.base import AXES
+from double_pinn.numerics.written import explained, one_number
 
 
 class Line:
@@ -27,10 +28,21 @@ class Line:
         term: name of the loss term.
         places: index into the set's places (one, or left and right) of each field.
         linear: for each field, the functional L.
-        named: for each field, the derivatives in R.
+        slots: all derivatives in it, each as the number of its field and its index.
     """
 
-    def __init__(self, term: str, fields: int, function: Callable):
+    def __init__(self, term: str, fields: int, function: Callable, what: str = "the residual"):
+        """Look into a line.
+
+        Args:
+            term: name of the loss term.
+            fields: how many fields it takes.
+            function: ``function(fields, x, t)``, the residual at a point.
+            what: who wrote it, for messages.
+
+        Raises:
+            SettingsError: if it cannot be evaluated and differentiated, or is no real number.
+        """
         self.term = term
         self._function, self._fields = function, fields
         used: list[dict[d.Index, int]] = [{} for _ in range(fields)]
@@ -43,12 +55,13 @@ class Line:
 
             return Field(lookup)
 
-        plain(function([record(k) for k in range(fields)], 0.3, 0.4))
-        slots = [(k, index) for k in range(fields) for index in used[k]]
         # The split is a fact about the line, whether or not somebody is tracing right now.
-        with jax.ensure_compile_time_eval():
+        with explained(what), jax.ensure_compile_time_eval():
+            one_number(plain(function([record(k) for k in range(fields)], 0.3, 0.4)), what)
+            slots = [(k, index) for k in range(fields) for index in used[k]]
             constant = self._constant_slopes(slots)
             is_zero_without = self._is_zero_without(slots)
+        self.slots = slots
         self.linear = [
             d.combination({i: c for (k, i), c in constant.items() if k == field})
             for field in range(fields)
@@ -56,7 +69,14 @@ class Line:
         self._rest = [slot for slot in slots if slot not in constant]
         self._rest_is_zero = not self._rest and is_zero_without
 
-    def _call(self, values: dict, x, t):
+    def at(self, values: dict, x, t):
+        """Return the line at one point.
+
+        Args:
+            values: of the derivatives, by slot; 0 where nothing is said.
+            x: position.
+            t: instant.
+        """
         zero = jnp.zeros((), jnp.result_type(x))
 
         def field(k):
@@ -72,7 +92,7 @@ class Line:
         """
 
         def line(values, x, t):
-            return self._call(dict(zip(slots, values, strict=True)), x, t)
+            return self.at(dict(zip(slots, values, strict=True)), x, t)
 
         example = (jnp.full(len(slots), 0.5), jnp.asarray(0.3), jnp.asarray(0.4))
         slopes = lambda values, x, t: list(jax.grad(line)(list(values), x, t))  # noqa: E731
@@ -87,7 +107,7 @@ class Line:
     def _is_zero_without(self, slots):
         probe = [(0.3, 0.4), (-0.7, 0.1)]
         zeros = dict.fromkeys(slots, jnp.asarray(0.0))
-        line = lambda x, t: self._call(zeros, x, t)  # noqa: E731
+        line = lambda x, t: self.at(zeros, x, t)  # noqa: E731
         depends = dependent_outputs(line, jnp.asarray(0.3), jnp.asarray(0.4))
         return not any(depends) and all(float(line(*map(jnp.asarray, p))) == 0 for p in probe)
 
@@ -119,7 +139,7 @@ class Line:
         at_points = [pick(k, d.partial(i)) for k, i in self._rest]
 
         def rest(values, x, t):
-            at_point = lambda v, x, t: self._call(dict(zip(self._rest, v, strict=True)), x, t)  # noqa: E731
+            at_point = lambda v, x, t: self.at(dict(zip(self._rest, v, strict=True)), x, t)  # noqa: E731
             for _ in range(x.ndim):
                 at_point = jax.vmap(at_point)
             return at_point(values, x, t)

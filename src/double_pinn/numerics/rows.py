@@ -6,14 +6,13 @@ domain, ∂x on the initial edge, ∂t on the boundaries. They follow from the p
 (see :mod:`double_pinn.numerics.lines`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from double_pinn.errors import SettingsError
 from double_pinn.numerics.cores import sum_over_cores
 from double_pinn.numerics.lines import Line
 from double_pinn.numerics.points import Points
@@ -21,10 +20,10 @@ from double_pinn.numerics.problems.base import (
     ALIGNMENT,
     AXES,
     EQUATION,
-    Initial,
     Problem,
     kind_of,
 )
+from double_pinn.numerics.problems.checks import check_problem, where
 from double_pinn.numerics.row_sets import RowSet
 
 _AXIS_NAMES = {number: name for name, number in AXES.items()}
@@ -115,27 +114,18 @@ class RowSystem:
                 for axis in (None, *axes)
             ]
 
-        names = [EQUATION, ALIGNMENT, *(condition.name for condition in problem.conditions)]
-        for name in names:
-            if names.count(name) > 1:
-                raise SettingsError(
-                    f"equation {problem.name!r} has two terms of the name {name!r}: give every "
-                    f"condition one of its own, and none {EQUATION!r} or {ALIGNMENT!r}"
-                )
-        line = [_equation_line(problem)]
+        check_problem(problem)
+        line = [equation_line(problem)]
         add([(x, t)], line, equation_axes, equation_weight, column=grid_column)
         if grid_column > 1:
             pairs = x.size // grid_column * (grid_column - 1)
             self.groups.append(RowGroup(ALIGNMENT, None, of_term.get(ALIGNMENT, 1.0), pairs))
-        for kind in dict.fromkeys(map(kind_of, problem.conditions)):
-            conditions = [c for c in problem.conditions if kind_of(c) is kind]
-            places = kind.places(problem, x_edge, t_edge)
-            lines = [Line(c.name, len(places), c.line) for c in conditions]
-            # A sequence leaves the edge t = t0 with its second element; what is said of
+        for kind, places, lines in condition_lines(problem, x_edge, t_edge):
+            # A sequence leaves an edge of constant t with its second element; what is said of
             # derivatives holds of all the same, as in the models that are made so.
             values = [line.term for line in lines if line.order == 0]
-            starts = values if issubclass(kind, Initial) and network.network.sees_sequences else ()
-            add(places, lines, [kind.tangent], condition_weight, starts=starts)
+            is_left = kind.tangent == "x" and network.network.sees_sequences
+            add(places, lines, [kind.tangent], condition_weight, starts=values if is_left else ())
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -184,8 +174,39 @@ class RowSystem:
         return sum_over_cores(jnp.stack(shares), self.cores)
 
 
-def _equation_line(problem: Problem) -> Line:
-    return Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t))
+def equation_line(problem: Problem) -> Line:
+    """Return the line of the equation itself.
+
+    Raises:
+        SettingsError: see :class:`Line`.
+    """
+    what = f"{where(type(problem))}: residual"
+    return Line(EQUATION, 1, lambda u, x, t: problem.residual(u[0], x, t), what)
+
+
+def condition_lines(problem: Problem, x_edge, t_edge) -> Iterator[tuple]:
+    """Yield each kind of condition, its places, and the lines that hold there.
+
+    Args:
+        problem: the equation.
+        x_edge: positions along an edge of constant t, shape (m,).
+        t_edge: instants along an edge of constant x, shape (m,).
+
+    Raises:
+        SettingsError: see :class:`Line`.
+    """
+    for kind in dict.fromkeys(map(kind_of, problem.conditions)):
+        places = kind.places(problem, x_edge, t_edge)
+        what = f"{where(type(problem))}: the condition"
+        yield (
+            kind,
+            places,
+            [
+                Line(c.name, len(places), c.line, f"{what} {c.name!r}")
+                for c in problem.conditions
+                if kind_of(c) is kind
+            ],
+        )
 
 
 def pointwise_residual(problem: Problem, weights, x, t, network):
@@ -213,5 +234,5 @@ def trained_residual(problem: Problem, weights, x, t, network):
 
 
 def _equation_rows(problem, x, t, network):
-    rows = RowSet([(x, t)], [_equation_line(problem)], (), network)
+    rows = RowSet([(x, t)], [equation_line(problem)], (), network)
     return rows, (problem.x_range, problem.t_range)

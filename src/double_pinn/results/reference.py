@@ -28,6 +28,7 @@ from double_pinn.errors import DataError, UserError
 from double_pinn.numerics.problems import Problem
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import differences, settings_in
+from double_pinn.results.solution_checks import check_closed_form, check_spectral
 
 #: The least number of Fourier modes. For Allen-Cahn they resolve the kink of the initial value once
 #: it is sqrt(4 d t) wide, which at the first instant of the evaluation grid, t = 1/200, is 1.4e-3.
@@ -99,11 +100,13 @@ def solve(
         ``time_error``.
 
     Raises:
-        UserError: if the problem has neither a closed form nor what the spectral solver needs, or
-            the solver does not reach the tolerance.
+        UserError: if the problem has neither a closed form nor what the spectral solver needs, if
+            the closed form does not solve it or the solver does not impose a condition, or if the
+            solver does not reach the tolerance.
     """
     x, t = axes(problem, nx, nt)
     if problem.exact is not None:
+        check_closed_form(problem)
         u = _double(problem.exact, x[:, None], t[None, :])
         attributes, error = {"method": "closed form"}, 0.0
     else:
@@ -152,6 +155,7 @@ def _converged(problem, x, t, modes, step, tolerance):
             f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) "
             "nor linear_symbol(k) and nonlinear(u)"
         )
+    check_spectral(problem)
     modes = 2 * len(x) * math.ceil(modes / (2 * len(x)))
     interval = t[1] - t[0]
     substeps = math.ceil(round(interval / step, 9))

@@ -17,6 +17,7 @@ import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError, TrainingInterruptedError
+from double_pinn.numerics.not_finite import first_not_finite
 from double_pinn.numerics.trainer import Ingredients, Solution, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
@@ -72,7 +73,7 @@ def train(
     Raises:
         TrainingInterruptedError: on SIGTERM or SIGINT, after a checkpoint was written.
         DataError: if the checkpoints belong to other settings, cannot be read or written, or are
-            in use by another process.
+            in use by another process; if the loss is not finite before the first step.
     """
     started = time.monotonic()
     # Of the start: files may change while training goes on with what it has read.
@@ -137,8 +138,13 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
             pace = (time.monotonic() - begun) / max(taken, 1)
             stretch = max(1, min(4 * stretch, int(_STRETCH_SECONDS / max(pace, 1e-9))))
             if not finite:
+                if now.iteration == 0:
+                    _refuse_if_never_finite(trainer, state.parameters)
                 now.stop_reason = "non_finite_loss"
-                say(_not_finite(now.iteration, float(state.value)))
+                say(
+                    f"the loss is not finite at iteration {now.iteration + 1}: training stops and "
+                    f"keeps the state of iteration {now.iteration}"
+                )
             elif bool(state.stalled):
                 now.stop_reason = "no_decrease"
                 say(f"rounding leaves no step that lowers the loss after iteration {now.iteration}")
@@ -166,13 +172,12 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
     return _dataset(trainer, settings, seed, state, now)
 
 
-def _not_finite(iteration: int, loss: float) -> str:
-    if not math.isfinite(loss):
-        return f"the loss is not finite at iteration {iteration}: there is nothing to train"
-    return (
-        f"the loss is not finite at iteration {iteration + 1}: training stops and keeps the state "
-        f"of iteration {iteration}"
-    )
+def _refuse_if_never_finite(trainer, parameters):
+    if where := first_not_finite(trainer.objective, parameters):
+        raise DataError(
+            f"the loss is not finite before the first step: {where}; there is nothing to train. "
+            "Change the equation, its domain or its parameters"
+        )
 
 
 def _start(trainer, settings, seed, folder, say):

@@ -2,6 +2,7 @@
 
 from double_pinn.numerics.problems.base import (
     Condition,
+    Final,
     Initial,
     Left,
     Periodic,
@@ -10,4 +11,4 @@ from double_pinn.numerics.problems.base import (
     kind_of,
 )
 
-__all__ = ["Condition", "Initial", "Left", "Periodic", "Problem", "Right", "kind_of"]
+__all__ = ["Condition", "Final", "Initial", "Left", "Periodic", "Problem", "Right", "kind_of"]

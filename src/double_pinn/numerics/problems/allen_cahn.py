@@ -12,6 +12,8 @@ from double_pinn.numerics.problems.base import Initial, Periodic, Problem
 class AllenCahn(Problem):
     """u_t - d u_xx + 5 u³ - 5 u = 0, periodic in x (Eqs. 14-15); no closed form.
 
+    On another interval the initial value is stretched over it.
+
     Attributes:
         diffusion: the diffusivity d; the paper uses 1e-4.
         rate: the reaction rate; the paper uses 5.
@@ -31,6 +33,8 @@ class AllenCahn(Problem):
 
     def initial(self, x):
         """Return u(x, 0) = x² cos πx, Eq. 15."""
+        middle = sum(self.x_range) / 2
+        x = (x - middle) * (2 / self.length)
         return x**2 * jnp.cos(np.pi * x)
 
     @property

@@ -27,7 +27,7 @@ Edge = tuple[np.ndarray, np.ndarray]
 class Condition:
     """What holds on an edge of the domain, or ties two of them.
 
-    A kind of condition says where: it sets ``tangent`` and ``places``. The four kinds below are
+    A kind of condition says where: it sets ``tangent`` and ``places``. The five kinds below are
     enough for most; a subclass of one of them holds where that one does.
 
     Attributes:
@@ -66,6 +66,17 @@ class Initial(Condition):
     def places(problem, x_edge, t_edge):
         """Return the points of t = t0."""
         return [(x_edge, np.full_like(x_edge, problem.t_range[0]))]
+
+
+class Final(Condition):
+    """A condition on the edge t = t1, pointwise ``f(u, x)``; its derived row is taken along x."""
+
+    tangent = "x"
+
+    @staticmethod
+    def places(problem, x_edge, t_edge):
+        """Return the points of t = t1."""
+        return [(x_edge, np.full_like(x_edge, problem.t_range[1]))]
 
 
 class Left(Condition):
@@ -160,6 +171,15 @@ class Problem:
                 raise SettingsError(f"equation.parameters.{field.name} is {value!r}: {what}")
             if is_range:
                 object.__setattr__(self, field.name, tuple(map(float, value)))
+
+    @property
+    def length(self) -> float:
+        """The length of the space interval."""
+        return self.x_range[1] - self.x_range[0]
+
+    def since_start(self, t):
+        """Return the time since the first instant."""
+        return t - self.t_range[0]
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from double_pinn.numerics.problems.base import Initial, Periodic, Problem
 class Convection(Problem):
     """u_t + β u_x = 0 with u(x, 0) = sin x, periodic in x (Eqs. 5-7).
 
+    On another interval the initial value is one period of the sine, too.
+
     Attributes:
         beta: the speed β; the paper uses 50.
     """
@@ -29,7 +31,7 @@ class Convection(Problem):
 
     def initial(self, x):
         """Return u(x, 0) = sin x, Eq. 6."""
-        return jnp.sin(x)
+        return jnp.sin(2 * np.pi / self.length * (x - self.x_range[0]))
 
     @property
     def conditions(self):
@@ -41,4 +43,4 @@ class Convection(Problem):
 
     def exact(self, x, t):
         """Return sin(x - β t), Eq. 7."""
-        return jnp.sin(x - self.beta * t)
+        return self.initial(x - self.beta * self.since_start(t))

@@ -12,6 +12,8 @@ from double_pinn.numerics.problems.base import Initial, Periodic, Problem
 class Reaction(Problem):
     """u_t - ρ u (1 - u) = 0 with a Gaussian initial value, periodic in x (Eqs. 11-13).
 
+    On another interval the Gaussian lies in the middle, an eighth of the length wide.
+
     Attributes:
         rho: the growth rate ρ; the paper uses 5.
     """
@@ -29,7 +31,8 @@ class Reaction(Problem):
 
     def initial(self, x):
         """Return h(x) = exp(-(x - π)² / (2 (π/4)²)), Eq. 12."""
-        return jnp.exp(-((x - np.pi) ** 2) / (2 * (np.pi / 4) ** 2))
+        middle = sum(self.x_range) / 2
+        return jnp.exp(-((x - middle) ** 2) / (2 * (self.length / 8) ** 2))
 
     @property
     def conditions(self):
@@ -41,5 +44,5 @@ class Reaction(Problem):
 
     def exact(self, x, t):
         """Return h e^(ρt) / (h e^(ρt) + 1 - h), Eq. 13."""
-        growth = self.initial(x) * jnp.exp(self.rho * t)
+        growth = self.initial(x) * jnp.exp(self.rho * self.since_start(t))
         return growth / (growth + 1 - self.initial(x))

@@ -12,8 +12,10 @@ from double_pinn.numerics.problems.base import Initial, Left, Problem, Right
 class Wave(Problem):
     """u_tt - c² u_xx = 0, at rest at t = 0, zero at both ends (Eqs. 8-10).
 
+    On another interval the lowest harmonic is half a period of the sine, too.
+
     Attributes:
-        beta: the frequency β of the harmonic in the initial value; the paper uses 3.
+        beta: the number β of the harmonic in the initial value, an integer; the paper uses 3.
         speed: the wave speed c; the paper uses 2 (c² = 4).
     """
 
@@ -30,7 +32,8 @@ class Wave(Problem):
 
     def initial(self, x):
         """Return u(x, 0) = sin πx + ½ sin βπx, Eq. 9."""
-        return jnp.sin(np.pi * x) + 0.5 * jnp.sin(self.beta * np.pi * x)
+        k, x = np.pi / self.length, x - self.x_range[0]
+        return jnp.sin(k * x) + 0.5 * jnp.sin(self.beta * k * x)
 
     @property
     def conditions(self):
@@ -44,6 +47,7 @@ class Wave(Problem):
 
     def exact(self, x, t):
         """Return sin πx cos cπt + ½ sin βπx cos βcπt, Eq. 10."""
-        c, b = self.speed * np.pi, self.beta
-        first = jnp.sin(np.pi * x) * jnp.cos(c * t)
-        return first + 0.5 * jnp.sin(b * np.pi * x) * jnp.cos(b * c * t)
+        k, b, x, t = np.pi / self.length, self.beta, x - self.x_range[0], self.since_start(t)
+        c = self.speed * k
+        first = jnp.sin(k * x) * jnp.cos(c * t)
+        return first + 0.5 * jnp.sin(b * k * x) * jnp.cos(b * c * t)

@@ -119,6 +119,14 @@ def _reference(args):
     )
 
 
+def _check(args):
+    configure_jax("cpu", 1, x64=True)
+    from double_pinn.configuration.catalogue import get_problem
+    from double_pinn.results.check import checked_problem
+
+    print(checked_problem(get_problem(args.name)))
+
+
 def _train(args):
     from double_pinn.configuration.settings import load_settings
 
@@ -300,6 +308,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("reference", _reference, "Solve an equation: closed form or spectral.")
     sub.add_argument("--settings", type=Path, required=True, help="JSON: equation, evaluation")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
+
+    sub = command("check", _check, "Check an equation, in seconds: its file, rows and solution.")
+    sub.add_argument("name", metavar="NAME", help="of the equation, as in the configuration")
 
     sub = command("train", _train, "Train one seed of one cell.")
     sub.add_argument("--settings", type=Path, required=True, help="the cell's settings, JSON")

@@ -1,4 +1,4 @@
-"""What Python files compute, as a digest: the identity of the code behind a run's numbers."""
+"""What files compute, as a digest: the identity of the code behind a run's numbers."""
 
 import ast
 import hashlib
@@ -19,13 +19,13 @@ _SILENT = {"COMMENT", "NL", "ENCODING", "ENDMARKER"}
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """Return a digest of what Python files say, the same under Python 3.11 to 3.14.
+    """Return a digest of what files say, the same under Python 3.11 to 3.14.
 
-    Made of tokens: comments, docstrings and the breaking of lines do not enter. The names of the
-    files decide their order and nothing else.
+    Of Python it is made of tokens: comments, docstrings and the breaking of lines do not enter; of
+    other files of all bytes. The names of the files decide their order and nothing else.
 
     Args:
-        files: source files, in any order.
+        files: in any order.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(files):
@@ -37,6 +37,9 @@ def code_digest(files: Iterable[Path]) -> str:
 def _digest_of(path: Path, changed: int) -> bytes:
     """Return the digest of one file as it was when it was last changed."""
     digest = hashlib.blake2b(digest_size=8)
+    if path.suffix != ".py":
+        digest.update(path.read_bytes())
+        return digest.digest()
     for line in _logical_lines(path):
         # A string that stands alone is a docstring.
         if [kind for kind, _ in line] != ["STRING", "NEWLINE"]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.settings import checked, choose
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.choice import Choice, read_folder
+from double_pinn.numerics.choice import Choice, Folder
 from double_pinn.numerics.optimizers.gauss_newton import GaussNewton
 from double_pinn.numerics.regularizers.double import DoublePINN
 
@@ -57,36 +57,60 @@ def choice(name, cls="One"):
 
 def test_a_folder_gives_its_choices_by_name(folder):
     package = folder(late=choice("b"), early=choice("a"), tools="def help(): pass\n")
-    found = read_folder(package, Kind)
+    found = Folder(package, Kind)
+    assert found.names == ("a", "b")
     assert list(found.choices) == ["a", "b"]
     assert not found.broken
     assert found.choices["b"].path.name == "late.py"
     assert issubclass(found.choices["b"].cls, Kind)
-    assert found.get("kind.name", "a") is found.choices["a"]
+    assert found.get("kind.name", "a") == found.choices["a"]
 
 
 def test_a_choice_made_of_another_is_counted_once(folder):
     made_of = "from folder_of_choices.one import One\n\n\nclass Two(One):\n    name = 'two'\n"
-    found = read_folder(folder(one=choice("one"), two=made_of), Kind)
+    found = Folder(folder(one=choice("one"), two=made_of), Kind)
     assert {name: entry.path.name for name, entry in found.choices.items()} == {
         "one": "one.py",
         "two": "two.py",
     }
 
 
-def test_a_file_that_cannot_be_imported_hides_no_other(folder):
-    found = read_folder(folder(bad="import nothing_of_this_name\n", good=choice("good")), Kind)
+@pytest.mark.parametrize(
+    ("draft", "words"),
+    [
+        ("import nothing_of_this_name\n", r"ModuleNotFoundError: No module named"),
+        ("import sys\nsys.exit('tired')\n", r"draft\.py:2 cannot be used: SystemExit: tired"),
+        ("x = 1 / 0\n", r"draft\.py:1 cannot be used: ZeroDivisionError"),
+    ],
+)
+def test_a_draft_harms_itself_alone(folder, draft, words):
+    found = Folder(folder(draft=draft + choice("draft"), good=choice("good")), Kind)
+    assert found.get("kind.name", "good").cls.name == "good"
+    with pytest.raises(SettingsError, match=r"kind\.name is 'draft': .*" + words):
+        found.get("kind.name", "draft")
     assert list(found.choices) == ["good"]
-    assert list(found.broken) == ["bad.py"]
-    words = r"kind\.name is 'bad': choose one of good; bad\.py cannot be used: ModuleNotFound"
+    assert list(found.broken) == ["draft.py"]
+
+
+def test_a_file_that_is_no_python_is_named_where_a_name_is_unknown(folder):
+    found = Folder(folder(bad="class Half(\n", good=choice("good")), Kind)
+    words = r"kind\.name is 'bad': choose one of good; bad\.py cannot be read: SyntaxError"
     with pytest.raises(SettingsError, match=words):
         found.get("kind.name", "bad")
 
 
-def test_two_choices_of_one_name_are_refused(folder):
-    package = folder(first=choice("same"), second=choice("same", cls="Other"))
-    with pytest.raises(SettingsError, match=r"second\.py and .*first\.py both define 'same'"):
-        read_folder(package, Kind)
+def test_two_choices_of_one_name_are_refused_where_it_is_asked_for(folder):
+    texts = {"first": choice("same"), "second": choice("same", cls="Other")}
+    found = Folder(folder(**texts, third=choice("third")), Kind)
+    assert found.get("kind.name", "third").cls.name == "third"
+    with pytest.raises(SettingsError, match=r"first\.py and .*second\.py both define it"):
+        found.get("kind.name", "same")
+
+
+def test_a_name_on_something_else_is_no_choice(folder):
+    found = Folder(folder(other="class Other:\n    name = 'other'\n"), Kind)
+    with pytest.raises(SettingsError, match=r"Other is no Kind; write class Other\(Kind\)"):
+        found.get("kind.name", "other")
 
 
 def test_a_choice_as_plain_values_is_its_name_and_all_its_options():
@@ -111,14 +135,20 @@ def test_plain_values_make_the_same_choice_again(kind):
     "text",
     [
         choice("Bad-Name"),
-        choice("good").replace('    label = "good"\n', ""),
         choice("good").replace("name = ", "name: str = "),
+        choice("good").replace('name = "good"', "name = __name__"),
     ],
 )
 def test_a_choice_that_says_too_little_of_itself_is_named(folder, text):
-    found = read_folder(folder(odd=text), Kind)
+    found = Folder(folder(odd=text), Kind)
     assert not found.choices
     assert "needs a name of small letters, digits and _" in found.broken["odd.py"]
+
+
+def test_a_choice_without_words_for_figures_is_refused(folder):
+    found = Folder(folder(odd=choice("odd").replace('    label = "odd"\n', "")), Kind)
+    with pytest.raises(SettingsError, match=r"odd\.py: One has no label: write .*label = "):
+        found.get("kind.name", "odd")
 
 
 class Act(enum.Enum):

@@ -118,3 +118,23 @@ def test_a_coefficient_that_is_no_number(value):
 def test_a_problem_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         get_problem("convection").beta = 3.0
+
+
+@pytest.mark.parametrize("name", ["convection", "reaction", "wave"])
+@pytest.mark.parametrize(
+    ("x_range", "t_range"), [((-3.0, 1.0), (0.5, 1.5)), ((2.0, 2.5), (-1.0, 1.0))]
+)
+def test_closed_forms_follow_the_domain(name, x_range, t_range):
+    """The same solution, stretched over the interval and from its first instant."""
+    usual, moved = get_problem(name), get_problem(name, x_range=x_range, t_range=t_range)
+    stretch = moved.length / usual.length
+    x, t = usual.x_range[0] + X * usual.length, T
+    # Of a wave that travels, the way is stretched like the interval, and so its time.
+    elapsed = t if name == "reaction" else t * stretch
+    found = moved.exact(x_range[0] + X * moved.length, t_range[0] + elapsed)
+    np.testing.assert_allclose(found, usual.exact(x, t), rtol=1e-9, atol=1e-12)
+
+
+def test_the_initial_value_of_allen_cahn_follows_the_interval():
+    problem = get_problem("allen_cahn", x_range=(0.0, 4.0))
+    np.testing.assert_allclose(problem.initial(X * 4), get_problem("allen_cahn").initial(2 * X - 1))

@@ -1,17 +1,25 @@
 """What a run is known by: the code that decides its numbers is a place, not a list."""
 
+import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from double_pinn.code import PACKAGE
+from double_pinn.code import PACKAGE, code_digest
 from double_pinn.configuration.catalogue import KINDS
 from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import SettingsError
+from double_pinn.numerics.choice import Found
 from double_pinn.running import identity
-from double_pinn.running.identity import checkpoint_key, number_deciding_files, run_digest
+from double_pinn.running.identity import (
+    checkpoint_key,
+    files_of,
+    number_deciding_files,
+    run_digest,
+)
 
 NUMERICS = PACKAGE / "numerics"
 FOLDERS = {NUMERICS / folder for folder, _ in KINDS.values()}
@@ -56,6 +64,35 @@ def test_gauss_newton_is_made_of_lbfgs_and_not_the_other_way_round():
         for name in ("gauss_newton", "damped_step", "gram", "pivoted", "tiles", "leibniz")
     }
     assert first < second
+
+
+FAST = """
+from double_pinn.numerics.problems.reaction import Reaction
+
+class Fast(Reaction):
+    name = "fast"
+    title = "Fast"
+    files = ("rate.csv",)
+"""
+
+
+def test_an_equation_is_known_by_its_parents_and_its_data(tmp_path, monkeypatch):
+    path = tmp_path / "fast_of_test.py"
+    path.write_text(FAST, encoding="utf-8")
+    table = tmp_path / "rate.csv"
+    monkeypatch.syspath_prepend(tmp_path)
+    fast = importlib.import_module("fast_of_test").Fast
+    monkeypatch.setattr(identity, "found", lambda *_: Found(fast, path))
+    with pytest.raises(SettingsError, match=r"'fast': files: there is no file .*rate\.csv"):
+        files_of("equation", "fast")
+    table.write_text("1.0\n", encoding="utf-8")
+    files = files_of("equation", "fast")
+    assert {path, table, NUMERICS / "problems" / "reaction.py"} < set(files)
+    before = code_digest(files)
+    os.utime(table, ns=(0, 0))
+    assert code_digest(files) == before
+    table.write_text("2.0\n", encoding="utf-8")
+    assert code_digest(files) != before
 
 
 def test_a_choice_that_is_not_there():

@@ -16,7 +16,7 @@ from double_pinn.code import PACKAGE, files_behind
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.campaign import Campaign, typed
 from double_pinn.errors import UserError
-from double_pinn.running.identity import checkpoint_key, number_deciding_files
+from double_pinn.running.identity import checkpoint_key, files_of, number_deciding_files
 from double_pinn.showing.figures import figure_numbers, figure_title
 
 
@@ -46,8 +46,8 @@ def any_of(names):
 
 def reference_code(wildcards):
     """Return the files of the solver and of the equation."""
-    equation = catalogue.found("equation", wildcards.equation).path
-    return library_files("results/reference.py", equation, rooms=["numerics/problems"])
+    solver = library_files("results/reference.py")
+    return solver + [of_workflow(path) for path in files_of("equation", wildcards.equation)]
 
 
 def number_deciding(wildcards):

@@ -18,7 +18,7 @@ from jax.extend.core import Literal
 from double_pinn.numerics import derivatives as d
 from double_pinn.numerics.fields import Field, plain
 from double_pinn.numerics.problems.base import AXES
-from double_pinn.numerics.written import explained, one_number
+from double_pinn.numerics.problems.written import explained, one_number
 
 
 class Line:
@@ -83,7 +83,9 @@ class Line:
             return Field(lambda index: values.get((k, index), zero))
 
         fields = [field(k) for k in range(self._fields)]
-        return jnp.asarray(plain(self._function(fields, x, t)))
+        value = jnp.asarray(plain(self._function(fields, x, t)))
+        is_whole = jnp.issubdtype(value.dtype, jnp.integer)
+        return value.astype(zero.dtype) if is_whole else value
 
     def _constant_slopes(self, slots):
         """Return the derivatives (order one or more) whose coefficient is a constant.

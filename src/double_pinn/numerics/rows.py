@@ -23,7 +23,7 @@ from double_pinn.numerics.problems.base import (
     Problem,
     kind_of,
 )
-from double_pinn.numerics.problems.checks import check_problem, where
+from double_pinn.numerics.problems.checks import check_conditions, where
 from double_pinn.numerics.row_sets import RowSet
 
 _AXIS_NAMES = {number: name for name, number in AXES.items()}
@@ -114,7 +114,7 @@ class RowSystem:
                 for axis in (None, *axes)
             ]
 
-        check_problem(problem)
+        check_conditions(problem)
         line = [equation_line(problem)]
         add([(x, t)], line, equation_axes, equation_weight, column=grid_column)
         if grid_column > 1:

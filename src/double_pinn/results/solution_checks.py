@@ -18,8 +18,8 @@ from double_pinn.numerics.lines import Line
 from double_pinn.numerics.points import TestSample, test_points
 from double_pinn.numerics.problems import Initial, Periodic, Problem
 from double_pinn.numerics.problems.checks import where
+from double_pinn.numerics.problems.written import explained
 from double_pinn.numerics.rows import condition_lines, equation_line
-from double_pinn.numerics.written import explained
 
 #: The largest row of a solution, relative to the terms that it is the sum of. Rounding through
 #: nested derivatives of fourth order stays below it; a wrong coefficient does not.

@@ -7,17 +7,22 @@ from pathlib import Path
 from double_pinn.code import PACKAGE, code_digest, files_behind
 from double_pinn.configuration.catalogue import KINDS, found
 from double_pinn.configuration.settings import RunSettings
+from double_pinn.numerics.problems.base import Problem
 
 _NUMERICS = PACKAGE / "numerics"
-# Errors and kinds of values: in the digest they would make every run another one for a word.
-_GROUND = {PACKAGE / "errors.py", PACKAGE / "values.py"}
+# Errors, kinds of values and checks: in the digest they would make every run another one for a word.
+_WORDS = {
+    *(PACKAGE / name for name in ("errors.py", "values.py")),
+    *(_NUMERICS / "problems" / name for name in ("checks.py", "written.py")),
+}
 
 
 def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
     """Return the files that decide the numbers of a run: a place, and what was chosen there.
 
     These are all files of ``numerics/`` outside the folders of choices, what every choice of a
-    folder shares, the four chosen files, and what these import from this package.
+    folder shares, the four chosen files, what these import from this package, and the data files
+    of the equation.
 
     Args:
         chosen: name of the choice by kind (a key of ``KINDS``).
@@ -28,9 +33,23 @@ def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
     folders = [_NUMERICS / folder for folder, _ in KINDS.values()]
     core = [p for p in _NUMERICS.rglob("*.py") if p.parent not in folders]
     shared = [folder / name for folder in folders for name in ("__init__.py", "base.py")]
-    files = [found(kind, name).path for kind, name in chosen.items()]
-    behind = {*files_behind(files, [PACKAGE])} - _GROUND
+    behind = {path for kind, name in chosen.items() for path in files_of(kind, name)}
     return sorted({*core, *shared, *behind})
+
+
+def files_of(kind: str, name: str) -> list[Path]:
+    """Return the file of a choice, what it imports from this package, and its data files.
+
+    Args:
+        kind: a key of ``KINDS``.
+        name: of the choice.
+
+    Raises:
+        SettingsError: if there is no such choice, or one of its data files is not there.
+    """
+    choice = found(kind, name)
+    data = choice.cls.data_files().values() if issubclass(choice.cls, Problem) else ()
+    return sorted({*files_behind([choice.path], [PACKAGE]), *data} - _WORDS)
 
 
 def run_digest(settings: RunSettings) -> str:

@@ -17,11 +17,11 @@ import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError, TrainingInterruptedError
-from double_pinn.numerics.not_finite import first_not_finite
 from double_pinn.numerics.trainer import Ingredients, Solution, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
 from double_pinn.running.identity import checkpoint_identity, run_digest
+from double_pinn.running.not_finite import first_not_finite
 from double_pinn.running.progress import Progress
 from double_pinn.running.signals import Signals
 

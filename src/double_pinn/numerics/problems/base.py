@@ -5,8 +5,10 @@ found by its ``name``. Residuals are written in named partial derivatives of the
 stand in the paper: ``u.t + self.beta * u.x``. The library derives everything else from that line.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -139,6 +141,8 @@ class Problem:
         name: the key in the configuration and in file names.
         title: the name in figures and tables.
         formula: the residual in TeX, without dollar signs.
+        files: names of data files beside the equation's own, of which it is made. A change in one
+            makes it another equation, like a change in its code.
         x_range: the two ends of the space interval.
         t_range: first and last instant.
     """
@@ -146,6 +150,7 @@ class Problem:
     name: ClassVar[str]
     title: ClassVar[str]
     formula: ClassVar[str]
+    files: ClassVar[tuple[str, ...]] = ()
 
     x_range: tuple[float, float] = (0.0, 1.0)
     t_range: tuple[float, float] = (0.0, 1.0)
@@ -171,6 +176,37 @@ class Problem:
                 raise SettingsError(f"equation.parameters.{field.name} is {value!r}: {what}")
             if is_range:
                 object.__setattr__(self, field.name, tuple(map(float, value)))
+
+    @classmethod
+    def data_files(cls) -> dict[str, Path]:
+        """Return the data files of the class and of those that it is made from, by name.
+
+        Raises:
+            SettingsError: if one is not there.
+        """
+        found = {}
+        for part in reversed(cls.__mro__):
+            for name in vars(part).get("files", ()):
+                found[name] = Path(inspect.getfile(part)).parent / name
+        for path in found.values():
+            if not path.is_file():
+                raise SettingsError(f"equation {cls.name!r}: files: there is no file {path}")
+        return found
+
+    @classmethod
+    def file(cls, name: str) -> Path:
+        """Return where a data file lies that ``files`` names: ``np.loadtxt(self.file("a.csv"))``.
+
+        Raises:
+            SettingsError: if ``files`` does not name it: a change in it would go unseen.
+        """
+        found = cls.data_files()
+        if name not in found:
+            raise SettingsError(
+                f"equation {cls.name!r} reads {name!r}, which its files does not name: write "
+                f"files = ({name!r},) in class {cls.__name__}"
+            )
+        return found[name]
 
     @property
     def length(self) -> float:

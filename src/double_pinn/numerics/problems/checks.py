@@ -16,6 +16,15 @@ def check_problem(problem: Problem) -> None:
         SettingsError: naming file and class, and what to write.
     """
     check_class(type(problem))
+    check_conditions(problem)
+
+
+def check_conditions(problem: Problem) -> None:
+    """Refuse conditions that are none, or that the loss cannot tell apart.
+
+    Raises:
+        SettingsError: naming file and class, and what to write.
+    """
     for wrong in _wrong_conditions(problem.conditions):
         raise SettingsError(f"{where(type(problem))}: {wrong}")
 
@@ -79,7 +88,7 @@ def _wrong_conditions(conditions) -> Iterator[str]:
             name = condition.name
             if not (isinstance(name, str) and name.isidentifier()):
                 yield f"a condition has the name {name!r}: write a word, such as 'initial_u'"
-            if not callable(condition.residual):
+            if not callable(condition.residual) and type(condition).line is Condition.line:
                 yield (
                     f"the condition {name!r} has no line: write a function behind its name, such "
                     "as lambda u, x: u - self.initial(x)"

@@ -9,10 +9,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from double_pinn.code import PACKAGE
 from double_pinn.errors import SettingsError, UserError
 
-_OWN = PACKAGE / "numerics" / "problems"
+_OWN = Path(__file__).resolve().parent
+_PACKAGE = _OWN.parents[1]
+_SHARED = ("base.py", "checks.py", "written.py")
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 _ADVICE = (
@@ -92,7 +93,7 @@ def _is_own(file: str) -> bool:
     if file.startswith(_LIBRARIES) or file == "<string>":
         return False
     path = Path(file)
-    return (path.parent == _OWN and path.name != "base.py") or PACKAGE not in path.parents
+    return (path.parent == _OWN and path.name not in _SHARED) or _PACKAGE not in path.parents
 
 
 def _reason(error: Exception) -> str:

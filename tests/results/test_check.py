@@ -1,0 +1,39 @@
+"""An equation checked by itself, in seconds."""
+
+import re
+
+import pytest
+
+from double_pinn.configuration.catalogue import get_problem
+from double_pinn.errors import UserError
+from double_pinn.numerics.problems.reaction import Reaction
+from double_pinn.results.check import checked_problem
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def test_what_is_said_of_a_sound_equation():
+    said = checked_problem(get_problem("wave", beta=5.0))
+    assert said.startswith("Wave (wave)\n")
+    assert "  beta = 5.0\n" in said
+    for name, kind in [("equation", "domain"), ("initial_u_t", "initial"), ("right_u", "right")]:
+        assert re.search(rf"^  {name} +\d\.\d+e[+-]\d\d  {kind}$", said, re.MULTILINE)
+    assert re.search(r"^  left_u_t +\d\.\d+e[+-]\d\d$", said, re.MULTILINE)
+    assert said.endswith("exact(x, t), which solves the equation and every condition")
+
+
+def test_an_equation_without_a_solution_is_told_so():
+    class Open(Reaction):
+        exact = None
+
+    assert checked_problem(Open()).endswith("nor linear_symbol(k) and nonlinear(u)")
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    class Power(Reaction):
+        def residual(self, u, x, t):
+            return u.t - u**1.2
+
+    words = r"class Power: the loss of an untrained network is not finite: equation at x = "
+    with pytest.raises(UserError, match=words):
+        checked_problem(Power())

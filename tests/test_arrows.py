@@ -7,7 +7,7 @@ import pytest
 from double_pinn.code import PACKAGE
 
 # In order; modules of the same part know each other.
-PARTS = ("numerics", "configuration", "running", "results", "showing", "cli")
+PARTS = ("numerics", "configuration", "running", "results", "library", "showing", "cli")
 # What everybody may import; these know nothing but each other.
 GROUND = {"__init__", "errors", "values", "code", "files"}
 # Numbers come from the place whose code a run is known by, and from nothing that could change them.

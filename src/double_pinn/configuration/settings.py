@@ -21,6 +21,7 @@ from double_pinn.numerics.problems.base import (
     Problem,
     kind_of,
 )
+from double_pinn.numerics.problems.checks import check_problem
 from double_pinn.numerics.schedule import Logging, Stopping
 from double_pinn.values import AxisCount, Name, NonNegative, Section
 
@@ -52,6 +53,18 @@ class Equation(Section):
     def problem(self) -> Problem:
         """The equation with its coefficients."""
         return catalogue.get_problem(self.name, **self.parameters)
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Equation":
+        """Return what says of an equation, which need not be in a file, what it is.
+
+        Raises:
+            SettingsError: if it is not complete.
+        """
+        check_problem(problem)
+        equation = cls(name=problem.name, parameters=problem.parameters)
+        equation.__dict__["problem"] = problem  # where the property keeps it
+        return equation
 
 
 class Grid(Section):

@@ -137,8 +137,9 @@ def _names_in(path: Path) -> Iterator[str]:
         SyntaxError: if it is no Python.
         ValueError: if a name is not written down as a name.
     """
-    for item in ast.parse(path.read_text(encoding="utf-8")).body:
-        for line in item.body if isinstance(item, ast.ClassDef) else ():
+    classes = ast.parse(path.read_text(encoding="utf-8")).body
+    for item in (found for found in classes if isinstance(found, ast.ClassDef)):
+        for line in item.body:
             match line:
                 case ast.Assign(targets=[ast.Name(id="name")], value=value):
                     is_typed = False

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from double_pinn.numerics.cores import summed
+from double_pinn.numerics.functions import FunctionNetwork
 from double_pinn.numerics.networks.base import FlatNetwork
 from double_pinn.numerics.points import Points
 from double_pinn.numerics.problems.base import Problem
@@ -17,7 +18,7 @@ from double_pinn.numerics.rows import RowSystem
 def row_system(
     problem: Problem,
     points: Points,
-    network: FlatNetwork,
+    network: FlatNetwork | FunctionNetwork,
     regularizer: Regularizer | None = None,
     cores: int = 1,
     *,
@@ -29,7 +30,7 @@ def row_system(
     Args:
         problem: the equation.
         points: its points.
-        network: evaluates the channels; its dtype is that of the rows.
+        network: evaluates the channels, or any function; its dtype is that of the rows.
         regularizer: ``None``: no derived rows.
         cores: over which the points are dealt out.
         term_weights: of the loss terms, by name.

@@ -98,10 +98,30 @@ def evaluate(
         DataError: if a file is missing or damaged; a run was made with other settings or its seed
             comes twice; the reference is of another equation or grid.
     """
+    reference = _read_reference(settings.run.problem, settings.evaluation, reference_path)
+    runs = read_runs(settings.run, run_paths)
+    return compare(settings, reference, runs, f"compared with {reference_path}")
+
+
+def compare(
+    settings: EvaluationSettings,
+    reference: xr.Dataset,
+    runs: Sequence[tuple[str | PathLike[str], xr.Dataset]],
+    with_what: str = "compared with the reference",
+) -> xr.Dataset:
+    """Return what :func:`evaluate` returns, from what it reads.
+
+    Args:
+        settings: see there.
+        reference: the reference solution on the evaluation grid.
+        runs: training runs, each behind its name.
+        with_what: the reference, for messages.
+
+    Raises:
+        DataError: if a prediction is not finite, or the reference is zero everywhere.
+    """
     asked, grids = settings.run, settings.evaluation
     problem = asked.problem
-    reference = _read_reference(problem, grids, reference_path)
-    runs = read_runs(asked, run_paths)
     x, t = reference.x.values, reference.t.values
     x_collocation, t_collocation = collocation_axes(asked.points, problem)
     x_residual = refine(x_collocation, grids.residual_points)
@@ -119,7 +139,7 @@ def evaluate(
         try:
             errors = {"rmae": rmae(u, reference.u.values), "rrmse": rrmse(u, reference.u.values)}
         except ValueError as error:
-            raise DataError(f"{path}: compared with {reference_path}: {error}") from error
+            raise DataError(f"{path}: {with_what}: {error}") from error
         last = run.isel(iteration=-1)
         seeds.append(
             run[[*HISTORIES, *(name for name in MORE_HISTORIES if name in run)]]

@@ -7,6 +7,7 @@ value, and advances u_t = L u + N(u).
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,12 +73,15 @@ def closed_form_rows(problem: Problem) -> Iterator[tuple]:
 
 
 def _pointwise(problem: Problem) -> Callable:
-    def exact(x, t):
+    exact = problem.exact
+    assert exact is not None
+
+    def value(x, t):
         with explained(f"{where(type(problem))}: exact"):
             # A steady solution may be a plain number.
-            return jnp.asarray(problem.exact(x, t), jnp.float64) + 0 * x
+            return jnp.asarray(exact(x, t), jnp.float64) + 0 * x
 
-    return exact
+    return value
 
 
 def _derivatives(function, indices, x, t) -> dict[Index, np.ndarray]:
@@ -88,7 +92,7 @@ def _derivatives(function, indices, x, t) -> dict[Index, np.ndarray]:
     return {index: np.asarray(plan.select(channels, partial(index))) for index in indices}
 
 
-def _row_and_scale(line: Line, values: Mapping, sizes: Mapping, x, t):
+def _row_and_scale(line: Line, values: dict, sizes: Mapping, x, t):
     """Return the row and the largest sum of its terms' sizes, to which its rounding is relative."""
     row = jax.vmap(line.at)(values, x, t)
     row = np.broadcast_to(np.asarray(row), x.shape)
@@ -161,7 +165,7 @@ def _is_the_initial_value(line: Line, problem: Problem) -> bool:
     return bool(np.abs(row).max() <= ZERO * max(scale, 1e-6))
 
 
-def _another_equation(problem: Problem) -> Iterator[str]:
+def _another_equation(problem: Any) -> Iterator[str]:
     """Put L v + N(v) for u_t into the equation, v a few waves: it must be solved at every point."""
     line = equation_line(problem)
     wrong = [index for _, index in line.slots if index[1] and index != (0, 1)]

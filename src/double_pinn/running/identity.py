@@ -10,7 +10,7 @@ from double_pinn.configuration.settings import RunSettings
 from double_pinn.numerics.problems.base import Problem
 
 _NUMERICS = PACKAGE / "numerics"
-# Errors, kinds of values and checks: in the digest they would make every run another one for a word.
+# Errors, kinds of values, checks: in the digest they would make every run another for a word.
 _WORDS = {
     *(PACKAGE / name for name in ("errors.py", "values.py")),
     *(_NUMERICS / "problems" / name for name in ("checks.py", "written.py")),

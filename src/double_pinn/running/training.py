@@ -89,6 +89,21 @@ def train(
     return dataset.assign_attrs(code=code)
 
 
+def train_untracked(
+    settings: RunSettings,
+    seed: int,
+    *,
+    solution: Solution | None = None,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Train one seed of an equation that need be in no file: no checkpoints, no digest of its code.
+
+    Arguments, result and errors are those of :func:`train`.
+    """
+    trainer = make_trainer(settings, solution)
+    return _run(trainer, settings, seed, None, time.monotonic(), math.inf, progress)
+
+
 def untrained(
     settings: RunSettings, seed: int, parameters: np.ndarray, solution: Solution | None = None
 ) -> xr.Dataset:

@@ -1,0 +1,197 @@
+"""The library: train and judge an equation from Python, or only take double PINN's rows.
+
+What the workflow does with files, for a notebook. Names of choices and options are those of the
+configuration (config/README.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import xarray as xr
+
+from double_pinn.configuration import catalogue
+from double_pinn.configuration.settings import (
+    Equation,
+    EvaluationSettings,
+    checked,
+    choose,
+    settings_from_dict,
+)
+from double_pinn.numerics.functions import FunctionNetwork
+from double_pinn.numerics.objective import row_system
+from double_pinn.numerics.points import TestSample, TrainingGrid, test_points, training_points
+from double_pinn.numerics.problems.base import Problem
+from double_pinn.numerics.problems.checks import check_problem
+from double_pinn.numerics.trainer import Solution
+from double_pinn.results.check import checked_problem
+from double_pinn.results.evaluation import compare
+from double_pinn.results.reference import solve
+from double_pinn.running.progress import Progress
+from double_pinn.running.training import train_untracked
+
+Choice = str | Mapping[str, Any]
+
+_POINTS = {"nx": 20, "nt": 20, "edge": 100}
+
+
+def get_problem(name: str, /, **parameters) -> Problem:
+    """Return an equation that the package has, such as ``"wave"``, with other parameters."""
+    return catalogue.get_problem(name, **parameters)
+
+
+def check(problem: Problem) -> str:
+    """Check an equation: its class, its rows at a few points, its reference solution.
+
+    Returns:
+        What was found, in lines.
+
+    Raises:
+        UserError: naming file and class, and what to write.
+    """
+    with jax.enable_x64(True):
+        return checked_problem(problem)
+
+
+def train(
+    problem: Problem,
+    *,
+    regularizer: Choice = "double",
+    optimizer: Choice = "gauss_newton",
+    network: Choice = "mlp",
+    points: Mapping[str, int] | None = None,
+    iterations: int = 60,
+    seeds: Sequence[int] = (0,),
+    precision: str = "fp64",
+    grid: tuple[int, int] = (200, 201),
+    test_points: Mapping[str, int] | None = None,
+    term_weights: Mapping[str, float] | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Train networks on an equation, one for each seed, and judge them.
+
+    Args:
+        problem: the equation, from :func:`get_problem` or of a class of one's own.
+        regularizer: its name, or a mapping of ``name`` and options.
+        optimizer: likewise.
+        network: likewise.
+        points: ``nx`` and ``nt`` of the training grid and ``edge``, the points on each initial and
+            boundary set.
+        iterations: the budget, steps of the optimiser; the stopping rule may end it sooner.
+        seeds: of the initial parameters.
+        precision: ``fp32`` or ``fp64``; whatever JAX is set to.
+        grid: points in x and t on which the networks are judged.
+        test_points: ``domain``, ``edge`` and ``seed`` of the test set; by default the paper's.
+        term_weights: of the loss terms, by name; 1 where nothing is said.
+        progress: whether to show it, on stderr.
+
+    Returns:
+        What an evaluation file holds (config/README.md): ``u(seed, x, t)``, ``u_reference``,
+        ``residual``, ``rmae``, ``rrmse`` and the histories over ``iteration``; and ``parameters``.
+
+    Raises:
+        UserError: for a setting that is unknown or out of range, an equation that is not complete,
+            a reference solution that does not solve it, or a loss that is never finite.
+        TrainingInterruptedError: if it was interrupted (Ctrl-C).
+    """
+    settings = settings_from_dict(
+        {
+            "cell": problem.name if isinstance(getattr(problem, "name", None), str) else "problem",
+            "equation": Equation.of(problem),
+            "regularizer": _named(regularizer),
+            "optimizer": _named(optimizer),
+            "network": _named(network),
+            "points": {**_POINTS, **(points or {})},
+            "test_points": dict(test_points or {}),
+            "precision": precision,
+            "stopping": {"max_iterations": iterations},
+            "term_weights": dict(term_weights or {}),
+        }
+    )
+    nx, nt = grid
+    judged = checked(
+        EvaluationSettings,
+        {"run": settings, "evaluation": {"nx": nx, "nt": nt, "residual_points": 101}},
+    )
+    with jax.enable_x64(True):
+        reference = solve(problem, nx, nt)
+    solution = Solution(reference.x.values, reference.t.values, reference.u.values)
+    runs = []
+    for seed in seeds:
+        shown = Progress(f"{problem.name} seed {seed}", iterations) if progress else None
+        try:
+            with jax.enable_x64(precision == "fp64"):
+                run = train_untracked(settings, seed, solution=solution, progress=shown)
+        finally:
+            if shown:
+                shown.close()
+        runs.append((f"seed {seed}", run))
+    found = compare(judged, reference, runs)
+    parameters = xr.concat([run.parameters for _, run in runs], dim="seed")
+    return found.assign(parameters=parameters.drop_attrs())
+
+
+def rows(
+    problem: Problem,
+    u: Callable,
+    points: Mapping[str, int] | TrainingGrid | TestSample | None = None,
+    *,
+    regularizer: Choice = "double",
+) -> dict[str, jax.Array]:
+    """Return the residuals of a function, and double PINN's derivatives of them (Eq. 4).
+
+    For a network of one's own: JAX can differentiate the rows by what ``u`` closes over.
+
+    Args:
+        problem: the equation.
+        u: ``u(x, t)``, of two scalars, returns one; smooth enough for the equation's derivatives.
+        points: see :func:`train`; a ``TestSample`` for the test set of the paper.
+        regularizer: whose derived rows are wanted; ``"none"``: the residuals alone.
+
+    Returns:
+        One array of shape (n,) a term and a derived row, by name: ``equation``, ``equation_x``,
+        ``initial_u``, ... In the precision that JAX is set to.
+
+    Raises:
+        UserError: as :func:`train`.
+    """
+    system = _system(problem, u, points, regularizer)
+    return {group.name: row for group, row in zip(system.groups, system.rows(()), strict=True)}
+
+
+def loss(
+    problem: Problem,
+    u: Callable,
+    points: Mapping[str, int] | TrainingGrid | TestSample | None = None,
+    *,
+    regularizer: Choice = "double",
+) -> jax.Array:
+    """Return the weighted sum of the mean squares of :func:`rows`, a scalar (Eqs. 2-4).
+
+    With ``regularizer="none"`` and ``points=TestSample()`` it is the paper's test loss. Arguments
+    and errors are those of :func:`rows`.
+    """
+    system = _system(problem, u, points, regularizer)
+    return sum(
+        group.weight * jnp.mean(row**2)
+        for group, row in zip(system.groups, system.rows(()), strict=True)
+    )
+
+
+def _system(problem, u, points, regularizer):
+    check_problem(problem)
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    if isinstance(points, TestSample):
+        places = test_points(points, problem)
+    elif isinstance(points, TrainingGrid):
+        places = training_points(points, problem)
+    else:
+        grid = checked(TrainingGrid, {**_POINTS, **(points or {})}, "points.")
+        places = training_points(grid, problem)
+    chosen: Any = choose("regularizer", _named(regularizer))
+    return row_system(problem, places, FunctionNetwork(u, dtype), chosen)
+
+
+def _named(choice: Choice) -> dict[str, Any]:
+    return {"name": choice} if isinstance(choice, str) else dict(choice)

@@ -174,7 +174,8 @@ def _another_equation(problem: Any) -> Iterator[str]:
         yield f"the equation has {names}"
         return
     random = np.random.default_rng(0)
-    x = np.linspace(*problem.x_range, 41)[:-1]
+    left, right = problem.x_range
+    x = np.linspace(left, right, 40, endpoint=False)
     waves = 2 * np.pi / problem.length * np.arange(4)
     amplitudes = random.normal(size=4) + 1j * random.normal(size=4)
     phases = amplitudes[:, None] * np.exp(1j * waves[:, None] * (x - problem.x_range[0]))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from double_pinn import __version__, cli
 from double_pinn.cli import main
+from double_pinn.code import PACKAGE
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import DeviceError, TrainingInterruptedError
 from double_pinn.results import reference
@@ -30,6 +32,47 @@ def refused(capsys, *arguments) -> str:
     assert written.startswith("error: ")
     assert "Traceback" not in written
     return written
+
+
+def test_where_the_code_lies(capsys):
+    assert main(["where"]) == 0
+    assert capsys.readouterr().out.strip() == str(PACKAGE)
+
+
+def test_the_code_of_another_workflow_is_refused(tmp_path, monkeypatch, capsys):
+    other = shutil.copytree(PACKAGE, tmp_path / "double_pinn")
+    monkeypatch.setenv("DOUBLE_PINN_CODE", str(other))
+    assert main(["where"]) == 0  # a copy of the same content
+    capsys.readouterr()
+    with open(other / "values.py", "a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    message = refused(capsys, "where")
+    assert f"the workflow is of {other}, and the double-pinn on the PATH of {PACKAGE}" in message
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_environment_does_not_override_threads(threads):
+    """What the command decides wins; other flags of the user's stay."""
+    program = (
+        "import os; from double_pinn.cli import configure_jax\n"
+        "import jax\n"
+        f"configure_jax('cpu', None, True, cores={threads})\n"
+        "print(jax.device_count(), os.environ['XLA_FLAGS'])"
+    )
+    flags = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=true"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ
+        | {"XLA_FLAGS": f"{flags} --xla_dump_max_hlo_modules=3", "JAX_NUM_CPU_DEVICES": "3"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    count, kept = done.stdout.strip().split(" ", 1)
+    assert int(count) == threads
+    assert "device_count" not in kept
+    assert "eigen=true" not in kept
+    assert "--xla_dump_max_hlo_modules=3" in kept
 
 
 def train_arguments(settings, output, *more):

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from double_pinn import __version__
+from double_pinn.code import PACKAGE, same_code
 from double_pinn.errors import DeviceError, TrainingInterruptedError, UserError
 from double_pinn.values import LARGEST_SEED
 
@@ -76,23 +77,25 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
     Raises:
         DeviceError: if a GPU is asked for where JAX finds none.
     """
-    flags = []
+    # What the command decides is not for the environment to change.
+    ours = ("host_platform_device_count", "multi_thread_eigen", "collective_call_terminate_timeout")
+    given = os.environ.get("XLA_FLAGS", "").split()
+    flags = [flag for flag in given if not any(word in flag for word in ours)]
     if device == "cpu" and cores > 1:
         threads = cores
         # Cores wait for each other, and a suspended process must not be ended for that.
-        flags = [f"--xla_cpu_collective_call_terminate_timeout_seconds={_FOR_EVER}"]
+        flags.append(f"--xla_cpu_collective_call_terminate_timeout_seconds={_FOR_EVER}")
     if device == "cpu" and threads:
         os.environ["NPROC"] = str(threads)
         if threads == 1 or cores > 1:
             flags.append("--xla_cpu_multi_thread_eigen=false")
-    if flags:
-        os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip()
+    os.environ["XLA_FLAGS"] = " ".join(flags)
     import jax
 
     # The settings' room has imported JAX by now, so the variable JAX_PLATFORMS would come too late.
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda")
     jax.config.update("jax_enable_x64", x64)
-    if device == "cpu" and cores > 1:
+    if device == "cpu":
         jax.config.update("jax_num_cpu_devices", cores)
     try:
         jax.devices()
@@ -102,6 +105,20 @@ def configure_jax(device: str, threads: int | None, x64: bool, cores: int = 1):
             f"--device {device}: JAX finds no such device{reason}; run with --device cpu, "
             "or install double-pinn[cuda] on a machine with a GPU"
         ) from None
+
+
+def _check_code():
+    """Refuse to be another code than that of the workflow that started this command.
+
+    Raises:
+        UserError: naming both places.
+    """
+    place = os.environ.get("DOUBLE_PINN_CODE")
+    if place and not same_code(Path(place)):
+        raise UserError(
+            f"the workflow is of {place}, and the double-pinn on the PATH of {PACKAGE}, which has "
+            "other code: activate the environment of the workflow's own folder (make environment)"
+        )
 
 
 def _reference(args):
@@ -309,6 +326,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--settings", type=Path, required=True, help="JSON: equation, evaluation")
     sub.add_argument("--output", type=Path, required=True, help="netCDF to write")
 
+    command("where", lambda args: print(PACKAGE), "Say where the code of this command lies.")
+
     sub = command("check", _check, "Check an equation, in seconds: its file, rows and solution.")
     sub.add_argument("name", metavar="NAME", help="of the equation, as in the configuration")
 
@@ -417,6 +436,7 @@ def main(argv=None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
+        _check_code()
         args.function(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -47,6 +47,21 @@ def _digest_of(path: Path, changed: int) -> bytes:
     return digest.digest()
 
 
+def same_code(package: Path) -> bool:
+    """Return whether another copy of this package has the same content as this one.
+
+    Args:
+        package: its folder.
+    """
+    if package.resolve() == PACKAGE:
+        return True
+    return _contents(package) == _contents(PACKAGE)
+
+
+def _contents(package: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(package)): p.read_bytes() for p in sorted(package.rglob("*.py"))}
+
+
 def imported_files(path: Path) -> list[Path]:
     """Return the files of this package that a file imports."""
     return _imported(path, path.stat().st_mtime_ns)

@@ -13,7 +13,7 @@ from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from double_pinn.configuration import catalogue
-from double_pinn.configuration.campaign import Campaign, typed
+from double_pinn.configuration.campaign import Campaign, check_scale, typed
 from double_pinn.configuration.settings import evaluation_from_dict, settings_from_dict
 from double_pinn.errors import SettingsError
 from double_pinn.running.identity import checkpoint_key
@@ -493,3 +493,15 @@ def test_weights_of_terms_are_those_of_a_cell(scale):
         told = overlay["term_weights"]["cells"].get(cell, {})
         assert campaign.run(cell).term_weights == told
         assert bool(told) == (row.network == "pinnmamba")
+
+
+def test_a_scale_comes_with_its_overlay(tmp_path):
+    overlay = tmp_path / "paper.yaml"
+    overlay.write_text("scale: paper\n", encoding="utf-8")
+    other = tmp_path / "smoke.yaml"
+    for files in ([], [other]):
+        with pytest.raises(SettingsError, match=r"write --configfile config/paper\.yaml instead"):
+            check_scale({"scale": "paper"}, files, tmp_path)
+    check_scale({"scale": "paper"}, [other, overlay], tmp_path)
+    check_scale({"scale": "mine"}, [], tmp_path)  # of one's own, without a file of that name
+    check_scale({"seeds": [1]}, [other], tmp_path)

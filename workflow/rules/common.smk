@@ -1,20 +1,24 @@
 # Reads and checks the configuration (src/double_pinn/configuration) and finds the files of each job.
 
 import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 ROOT = Path(workflow.basedir)
-# The workflow is read by the code of this checkout; jobs run the `double-pinn` on the path.
+# The workflow is read by the code of this checkout; jobs run the `double-pinn` on the path, which
+# compares itself with this.
 sys.path.insert(0, str(ROOT / "src"))
+shell.prefix(f"export DOUBLE_PINN_CODE={quote(str(ROOT / 'src' / 'double_pinn'))}; ")
 
 from double_pinn.code import PACKAGE, files_behind
 from double_pinn.configuration import catalogue
-from double_pinn.configuration.campaign import Campaign, typed
+from double_pinn.configuration.campaign import Campaign, check_scale, typed
 from double_pinn.errors import UserError
 from double_pinn.running.identity import checkpoint_key, files_of, number_deciding_files
 from double_pinn.showing.figures import figure_numbers, figure_title
@@ -115,6 +119,27 @@ def numbers_of(kind):
 # --- At the start ---
 
 
+def refuse_other_code():
+    """Compare the `double-pinn` that the jobs would run with the code of this checkout.
+
+    Jobs compare themselves too, but by then Snakemake has deleted what they were to replace.
+    """
+    if workflow.deployment_settings.deployment_method:
+        return  # the command is not of this environment
+    try:
+        with_place = {**os.environ, "DOUBLE_PINN_CODE": str(PACKAGE)}
+        done = subprocess.run(
+            ["double-pinn", "where"], env=with_place, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        raise UserError(
+            "there is no command double-pinn on the PATH: activate the environment "
+            "(. .venv/bin/activate), or use make"
+        ) from None
+    if done.returncode:
+        raise UserError(done.stderr.strip().removeprefix("error: "))
+
+
 def announce():
     """Say how many jobs there are, and about how long they take if they run here."""
     from double_pinn.results.duration import Training, announcement, measure, timings
@@ -136,8 +161,12 @@ def announce():
 
 # Every job reads the workflow again: without JAX that takes no time.
 catalogue.read_without_jax()
-update_config(config, typed(dict(workflow.config_settings.config or {})))
+settings_given = workflow.config_settings
+update_config(config, typed(dict(settings_given.config or {})))
 try:
+    if workflow.is_main_process:
+        refuse_other_code()
+        check_scale(settings_given.config or {}, settings_given.configfiles, ROOT / "config")
     CAMPAIGN = Campaign(
         config,
         targets=[*(f"figure{number}" for number in figure_numbers()), "table1"],

@@ -34,6 +34,28 @@ def typed(value: Any) -> Any:
     return meant if meant is None or isinstance(meant, (bool, int, float)) else value
 
 
+def check_scale(asked: Mapping, given: Collection[Path], overlays: Path) -> None:
+    """Refuse a scale that comes without its overlay: its cells would get the budgets of another.
+
+    Args:
+        asked: what ``--config`` says.
+        given: the files of ``--configfile``.
+        overlays: the folder that has a file of the scale's name.
+
+    Raises:
+        SettingsError: saying which file to give.
+    """
+    scale = asked.get("scale")
+    overlay = overlays / f"{scale}.yaml"
+    if scale is None or not overlay.is_file():
+        return
+    if overlay.resolve() not in [Path(path).resolve() for path in given]:
+        raise SettingsError(
+            f"--config scale={scale} takes the cells of {scale} with the budgets of another scale: "
+            f"write --configfile config/{scale}.yaml instead"
+        )
+
+
 class Campaign:
     """The cells of the configured scale.
 

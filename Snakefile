@@ -8,7 +8,8 @@
 #     +-> results/{scale}/reference/ reference.smk  the solution of each equation
 #     +-> results/{scale}/runs/      train.smk      one training job for each cell and seed
 #     +-> results/{scale}/evaluation/evaluate.smk   all seeds of a cell against the solution
-#     +-> results/{scale}/figures/   figures.smk    src/double_pinn/showing/figures/figure6.py draws them
+#     +-> results/{scale}/figures/   figures.smk    src/double_pinn/showing/figures/figure6.py draws them;
+#     |                                             pictures.smk: cells/, a picture of every cell
 #     +-> results/{scale}/tables/    tables.smk     beside the published numbers; claims.smk: which claims hold; costs.smk
 #
 # Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, models.yaml, ...)
@@ -46,6 +47,7 @@ include: "workflow/rules/reference.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/pictures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/costs.smk"
@@ -56,6 +58,7 @@ localrules:
     train,
     evaluations,
     figures,
+    pictures,
     tables,
     claims,
     costs,
@@ -73,6 +76,7 @@ rule all:
     input:
         rules.evaluations.input,
         rules.figures.input,
+        rules.pictures.input,
         rules.tables.input,
         rules.claims.input,
         rules.costs.input,

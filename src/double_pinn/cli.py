@@ -257,6 +257,14 @@ def _figure(args):
     figures.render(args.number, _roles(args.cell), args.output, args.published)
 
 
+def _picture(args):
+    from double_pinn.configuration import catalogue
+    from double_pinn.showing import picture
+
+    catalogue.read_without_jax()
+    picture.picture(args.cell, args.output)
+
+
 def _table(args):
     from double_pinn.configuration import catalogue
     from double_pinn.showing import tables
@@ -393,6 +401,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROLE=FILE")
     sub.add_argument("--published", type=Path, help="CSV of published numbers, to draw beside")
     sub.add_argument("--output", type=Path, nargs="+", required=True, help="PDF and PNG to write")
+
+    sub = command("picture", _picture, "Draw a cell: solution, network, error, residual, losses.")
+    sub.add_argument("--cell", type=Path, required=True, help="netCDF of its evaluation")
+    sub.add_argument("--output", type=Path, required=True, help="PNG or PDF to write")
 
     sub = command("table", _table, "Write Table 1 from evaluated cells and published numbers.")
     sub.add_argument("--cell", type=_role_and_path, action="append", metavar="ROW=FILE")

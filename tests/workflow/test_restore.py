@@ -109,7 +109,13 @@ def restored(clone, archive, tmp_path_factory):
 
 def test_after_a_restore_nothing_is_trained_and_the_rest_is_made(restored):
     rules = {job.rule for job in plan(restored)}
-    assert rules == {"solve_reference", "evaluate_cell", "draw_figure1", "write_claims"}
+    assert rules == {
+        "solve_reference",
+        "evaluate_cell",
+        "draw_cell",
+        "draw_figure1",
+        "write_claims",
+    }
 
 
 def test_a_changed_setting_retrains_its_cell_only(restored):

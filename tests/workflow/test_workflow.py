@@ -67,7 +67,7 @@ def test_a_scale_plans_every_cell_and_seed(checkout, scale):
     drawn = {f"draw_figure{n}" for n in figures}
     written = {"write_table1", "write_claims"} if figures else set()
     written |= {"write_costs"} if 10 in figures else set()
-    others = {"write_settings", "solve_reference", "train_network", "evaluate_cell"}
+    others = {"write_settings", "solve_reference", "train_network", "evaluate_cell", "draw_cell"}
     assert rules_of(jobs) - others == drawn | written
     assert {j.wildcards["scale"] for j in jobs} == {scale}
 
@@ -160,6 +160,7 @@ def test_smoke_writes_every_file_of_the_chain(smoke):
     expected += [f"tables/table1.{kind}" for kind in ("csv", "md", "tex", "html")]
     expected += [f"tables/claims.{kind}" for kind in ("md", "html")]
     expected += [f"tables/costs.{kind}" for kind in ("csv", "md", "html")]
+    expected += [f"figures/cells/{cell}.png" for cell in cells_of("smoke")]
     expected += [f"evaluation/{cell}.nc" for cell in cells_of("smoke")]
     expected += [f"runs/{cell}/seed0.nc" for cell in cells_of("smoke")]
     for name in expected:
@@ -250,7 +251,11 @@ def test_a_second_run_has_nothing_to_do(smoke):
     ("file", "rules"),
     [
         ("src/double_pinn/showing/figures/figure1.py", {"draw_figure1"}),
-        ("src/double_pinn/showing/figures/style.py", {f"draw_figure{n}" for n in FIGURES}),
+        (
+            "src/double_pinn/showing/figures/style.py",
+            {"draw_cell", *(f"draw_figure{n}" for n in FIGURES)},
+        ),
+        ("src/double_pinn/showing/picture.py", {"draw_cell"}),
         ("src/double_pinn/showing/tables/rows.py", {"write_table1"}),
         ("src/double_pinn/showing/claims/measures.py", {"write_claims"}),
         (
@@ -266,6 +271,7 @@ def test_a_second_run_has_nothing_to_do(smoke):
             {"write_table1", "write_claims", "write_costs", *(f"draw_figure{n}" for n in FIGURES)},
         ),
         ("workflow/report/figure1.rst", set()),
+        ("workflow/report/cell.rst", set()),
         ("workflow/report/workflow.rst", set()),
         ("src/double_pinn/cli.py", set()),
         ("src/double_pinn/results/netcdf.py", set()),

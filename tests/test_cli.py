@@ -15,7 +15,7 @@ from double_pinn.code import PACKAGE
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import DeviceError, TrainingInterruptedError
 from double_pinn.results import reference
-from double_pinn.results.netcdf import write_dataset
+from double_pinn.results.netcdf import read_dataset, write_dataset
 from double_pinn.running import training
 
 
@@ -263,6 +263,44 @@ def test_train_in_single_precision(settings_file, tmp_path):
     assert dataset.attrs["precision"] == "fp32"
     assert dataset.attrs["title"] == "Training run: tiny, seed 0"
     assert float(dataset.objective[-1]) < float(dataset.objective[0])
+
+
+@pytest.fixture
+def solution_table(tmp_path):
+    """A .npz file that holds zero as the solution of the Allen-Cahn equation."""
+    path = tmp_path / "zero.npz"
+    np.savez(path, x=np.linspace(-1, 1, 5), t=np.linspace(0, 1, 6), usol=np.zeros((5, 6)) + 0.5)
+    return path
+
+
+def test_a_reference_from_a_table_says_what_it_adds(solution_table, tmp_path, capsys, unconfigured):
+    settings, output = tmp_path / "reference.json", tmp_path / "reference.nc"
+    values = {"equation": {"name": "allen_cahn"}, "evaluation": {"nx": 4, "nt": 3}}
+    values["table"] = {"file": str(solution_table), "u": "usol"}
+    settings.write_text(json.dumps(values))
+    assert main(["reference", "--settings", str(settings), "--output", str(output)]) == 0
+    assert (
+        f"{solution_table}: the interpolation adds a relative error of" in capsys.readouterr().err
+    )
+    written = read_dataset(output)
+    np.testing.assert_allclose(written.u, 0.5)
+    assert written.attrs["table_names"] == "x = x, t = t, u = usol"
+
+
+def test_the_log_measures_errors_against_a_table(
+    settings_file, solution_table, tmp_path, unconfigured
+):
+    """And a table that is refused keeps nobody from training."""
+    path = settings_file(equation={"name": "allen_cahn"}, stopping__max_iterations=1)
+    log = tmp_path / "run.log"
+    for name, has_errors in (("usol", True), ("u", False)):
+        output = tmp_path / f"{name}.nc"
+        more = ["--log", log, "--table", solution_table, f"u={name}"]
+        assert main([str(a) for a in train_arguments(path, output, *more)]) == 0
+        errors = read_dataset(output).rmae_history
+        assert np.isfinite(errors).all() if has_errors else np.isnan(errors).all()
+    (line,) = [line for line in log.read_text().splitlines() if "has no errors" in line]
+    assert f"{solution_table}: has no 'u'; it has x, t, usol" in line
 
 
 def test_a_seed_has_32_bits(capsys):

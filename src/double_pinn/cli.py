@@ -17,7 +17,7 @@ from double_pinn.errors import DeviceError, TrainingInterruptedError, UserError
 from double_pinn.values import LARGEST_SEED
 
 _FOR_EVER = 10**9  # seconds
-# Of the solution that the log of an equation without a closed form looks at.
+# Of the solution that the log looks at, where it is no closed form.
 _LOG_GRID = (100, 101)
 # With fewer points a core waits for the others longer than it computes.
 _POINTS_A_CORE = 64
@@ -128,8 +128,15 @@ def _reference(args):
 
     settings = load_settings(args.settings, reference_from_dict)
     problem, grid = settings.problem, settings.evaluation
+    solution = reference.solve(problem, grid.nx, grid.nt, table=settings.table)
+    if settings.table:
+        print(
+            f"{settings.table.file}: the interpolation adds a relative error of about "
+            f"{float(solution.reference_error):.1e}; that of the table itself is not known",
+            file=sys.stderr,
+        )
     netcdf.write_dataset(
-        reference.solve(problem, grid.nx, grid.nt),
+        solution,
         args.output,
         title=f"Reference solution of the {problem.title} equation",
         source="double-pinn reference",
@@ -145,9 +152,10 @@ def _check(args):
 
 
 def _train(args):
-    from double_pinn.configuration.settings import load_settings
+    from double_pinn.configuration.settings import Table, load_settings
 
     settings = load_settings(args.settings)
+    table = Table.from_words(*args.table) if args.table else None
     optimizer, available = settings.optimizer, 1
     if args.device == "cpu":
         available = args.threads or sensible_cores(settings.collocation_count)
@@ -173,10 +181,10 @@ def _train(args):
         progress.say(
             f"uses {cores} of {available} cores: no more of them share {optimizer.dealt} equally"
         )
-    if known is None and settings.problem.exact is None:
+    if known is None and (table or settings.problem.exact is None):
         # For the log alone: no file, on which a run would depend and be trained again.
         try:
-            known = solve(settings.problem, *_LOG_GRID, modes=2048, step=1 / 400)
+            known = solve(settings.problem, *_LOG_GRID, modes=2048, step=1 / 400, table=table)
         except UserError as error:
             progress.say(f"the log has no errors: {error}")
     solution = (
@@ -352,6 +360,12 @@ def _parser() -> argparse.ArgumentParser:
         "--reference",
         type=Path,
         help="netCDF for the log to measure errors against (default: closed form, or solved here)",
+    )
+    sub.add_argument(
+        "--table",
+        nargs="+",
+        metavar=("FILE", "u=NAME"),
+        help="a table for the log instead; x=, t=, u=, rows= as in the configuration",
     )
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
     sub.add_argument(

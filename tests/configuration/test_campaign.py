@@ -14,7 +14,11 @@ from snakemake.utils import update_config
 
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.campaign import Campaign, check_scale, typed
-from double_pinn.configuration.settings import evaluation_from_dict, settings_from_dict
+from double_pinn.configuration.settings import (
+    evaluation_from_dict,
+    reference_from_dict,
+    settings_from_dict,
+)
 from double_pinn.errors import SettingsError
 from double_pinn.running.identity import checkpoint_key
 from double_pinn.showing.figures import figure_numbers
@@ -204,6 +208,25 @@ def test_a_missing_key_is_named(key):
         (("equations", "wave", "beta"), 10**400, "equations.wave.beta"),
         (("equations", "wave", "name"), "x", "equations.wave.name"),
         (("evaluation", "grid", "wave"), {"nx": 2, "nt": 2, "nz": 2}, "known here: nx, nt"),
+        (("reference",), {"burgers": {"file": "a.npz"}}, "reference.burgers is unknown; known"),
+        (
+            ("reference",),
+            {"wave": {"file": "a.txt"}},
+            "reference.wave.file is 'a.txt': a file that",
+        ),
+        (
+            ("reference",),
+            {"wave": {"file": "gone.npz"}},
+            "reference.wave.file is 'gone.npz': no su",
+        ),
+        (("reference",), {"wave": {"u": "usol"}}, "reference.wave.file is missing"),
+        (("reference",), {"wave": {"file": "a.npz", "v": "u"}}, "known here: file, x, t, u, rows"),
+        (("reference",), {"wave": {"file": "a.npz", "rows": "u"}}, "reference.wave.rows is 'u'"),
+        (
+            ("reference",),
+            {"wave": "a.npz"},
+            "reference.wave is 'a.npz': a table of keys and values",
+        ),
         # Forms of before.
         (("network",), {"width": 3}, "network is unknown; known here: scale"),
         (("network",), {"width": 3}, "; write networks.mlp"),
@@ -435,6 +458,27 @@ def test_training_is_told_only_what_changes_its_numbers(path, value):
     before, after = load(CONFIGS["laptop"]), load(replaced(CONFIGS["laptop"], path, value))
     for cell in before.cells:
         assert after.slice_json("train", cell) == before.slice_json("train", cell)
+
+
+def test_a_table_of_a_solution_is_a_matter_of_its_reference_alone(tmp_path):
+    path = tmp_path / "wave.mat"
+    path.touch()
+    given = {"file": str(path), "u": "usol"}
+    before = load(CONFIGS["laptop"])
+    after = load({**CONFIGS["laptop"], "reference": {"wave": given}})
+    assert "table" not in before.slice("reference", "wave")
+    told = reference_from_dict(after.slice("reference", "wave"))
+    assert told.table.model_dump() == {**given, "x": "x", "t": "t", "rows": None}
+    assert after.slice_json("reference", "reaction") == before.slice_json("reference", "reaction")
+    for cell in before.cells:
+        for stage in ("train", "evaluate"):
+            assert after.slice_json(stage, cell) == before.slice_json(stage, cell)
+
+
+def test_a_table_of_an_equation_that_is_not_run_need_not_be_there(tmp_path):
+    gone = {"allen_cahn": {"file": "gone.npz"}}
+    assert "allen_cahn" not in load(CONFIGS["sweep"]).equations
+    assert load({**CONFIGS["sweep"], "reference": gone}).table("wave") is None
 
 
 def test_a_table_of_ones_own_needs_no_cells_of_others(tmp_path):

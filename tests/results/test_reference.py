@@ -227,6 +227,13 @@ def test_periodic_grid_leaves_out_the_right_end():
 def test_a_problem_without_reference_is_refused():
     with pytest.raises(UserError, match=r"'square' .*neither exact\(x, t\) nor linear_symbol"):
         reference.solve(Square(), 8, 3)
+    with pytest.raises(UserError, match=r"no table .* reference: \{square: \{file: PATH\}\}"):
+        reference.solve(Square(), 8, 3)
+
+
+def test_only_the_grid_of_the_spectral_solver_leaves_out_an_end():
+    assert reference.axes(Square(), 4, 3)[0].tolist() == [1, 2, 3, 4]
+    assert reference.axes(Linear(), 3, 3)[0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("nx", "nt", "key"), [(1, 5, "nx"), (5, 0, "nt"), (5, -3, "nt")])

@@ -431,6 +431,20 @@ def test_a_figure_depends_on_what_draws_it(laptop_plan):
         assert not any(file.startswith("numerics") for file in files)
 
 
+def test_a_table_of_a_solution_is_an_input_of_its_reference_alone(checkout):
+    np.savez(checkout.path / "a b.npz", x=[0.0], t=[0.0], u=[0.0])
+    overlay = checkout.overlay({"reference": {"wave": {"file": "a b.npz"}}}, "table.yaml")
+    jobs = checkout.plan("--configfile", SMOKE, overlay)
+    assert {(j.rule, j.wildcards.get("equation")) for j in jobs if "a b.npz" in j.inputs} == {
+        ("solve_reference", "wave")
+    }
+    done = checkout.snakemake(
+        *("--dry-run", "--printshellcmds", "--configfile", SMOKE, overlay, "--"),
+        "results/smoke/runs/wave_none_fp64/seed0.nc",
+    )
+    assert "--device cpu --table 'a b.npz'" in done.stdout
+
+
 # --- Where it runs ---
 
 

@@ -50,8 +50,14 @@ def any_of(names):
 
 def reference_code(wildcards):
     """Return the files of the solver and of the equation."""
-    solver = library_files("results/reference.py")
+    solver = library_files("results/reference.py", rooms=["results/tabulated.py"])
     return solver + [of_workflow(path) for path in files_of("equation", wildcards.equation)]
+
+
+def reference_table(wildcards):
+    """Return the table of an equation's solution, if the configuration names one."""
+    table = CAMPAIGN.table(wildcards.equation)
+    return [table.file] if table else []
 
 
 def number_deciding(wildcards):
@@ -68,6 +74,15 @@ def checkpoint_folder(wildcards, input):
     """
     key = checkpoint_key(CAMPAIGN.run(wildcards.cell))
     return f"results/{wildcards.scale}/checkpoints/{wildcards.cell}/{key}/seed{wildcards.seed}"
+
+
+def table_for_the_log(wildcards, input):
+    """Return the table against which the log of a training measures its errors, as an option.
+
+    Made from `input` for the same reason: the log must not cause a training.
+    """
+    table = CAMPAIGN.table(CAMPAIGN.cells[wildcards.cell].equation)
+    return ["--table", *table.words()] if table else []
 
 
 # --- Resources: they grow with every attempt ---

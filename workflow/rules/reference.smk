@@ -1,10 +1,11 @@
-# The solution of each equation on its evaluation grid: a closed form, or a spectral solver.
+# The solution of each equation on its evaluation grid: a table of it, a closed form, or a spectral solver.
 
 
 rule solve_reference:
     input:
         settings="results/{scale}/settings/reference/{equation}.json",
         code=reference_code,
+        table=reference_table,
     output:
         "results/{scale}/reference/{equation}.nc",
     log:

@@ -34,7 +34,8 @@ rule train_network:
         device=DEVICE,
     params:
         checkpoints=checkpoint_folder,
+        table=table_for_the_log,
     shell:
         "double-pinn train --settings {input.settings} --seed {wildcards.seed}"
         " --output {output} --checkpoints {params.checkpoints} --log {log}"
-        " --threads {threads} --device {resources.device}"
+        " --threads {threads} --device {resources.device} {params.table:q}"

@@ -10,6 +10,7 @@ from double_pinn.configuration.experiments import Row, read_experiments
 from double_pinn.configuration.model import Configuration, TrainJob, configuration_from
 from double_pinn.configuration.settings import (
     RunSettings,
+    Table,
     check_combination,
     settings_from_dict,
 )
@@ -81,6 +82,7 @@ class Campaign:
             SettingsError: naming the key, or the file and its line.
         """
         self.configuration = configuration_from(values)
+        self._find = find
         table = self.configuration.experiments
         rows = read_experiments(Path(find(table)), targets)
         scale = self.configuration.scale
@@ -105,6 +107,11 @@ class Campaign:
                 check_combination(*self._choices(row))
             except SettingsError as error:
                 raise SettingsError(f"{table}, {cell}: {error}") from None
+        for equation, given in self.configuration.reference.items():
+            if equation in self.equations and not Path(find(given.file)).is_file():
+                raise SettingsError(
+                    f"configuration: reference.{equation}.file is {given.file!r}: no such file"
+                )
         self.uses = self._read_uses()
 
     def _read_uses(self) -> dict[str, dict[str, str]]:
@@ -168,6 +175,11 @@ class Campaign:
         grids = self.configuration.evaluation.grid
         return grids.get(equation, grids["default"]).model_dump()
 
+    def table(self, equation: str) -> Table | None:
+        """Return the table of an equation's solution, if one is named, with its file found."""
+        table = self.configuration.reference.get(equation)
+        return table and table.model_copy(update={"file": str(self._find(table.file))})
+
     def slice(self, stage: str, name: str) -> dict:
         """Return what a job is told.
 
@@ -178,7 +190,9 @@ class Campaign:
         if stage == "train":
             return self.run(name).as_dict()
         if stage == "reference":
-            return {"equation": self._equation(name), "evaluation": self._grid(name)}
+            table = self.table(name)
+            given = {"table": table.model_dump()} if table else {}
+            return {"equation": self._equation(name), "evaluation": self._grid(name), **given}
         residual_points = self.configuration.evaluation.residual_points
         grid = self._grid(self.cells[name].equation)
         return {

@@ -87,8 +87,8 @@ def _member(key: str, field: FieldInfo) -> str:
     """Return what stands below a key whose own keys are names."""
     if not str(field.annotation).startswith("dict"):
         return ""
-    below = {"cells": ".CELL", "grid": ".EQUATION"}.get(key.split(".")[-1])
-    return below or ".NAME.OPTION"
+    below = {"cells": ".CELL", "grid": ".EQUATION", "reference": ".EQUATION"}
+    return below.get(key.split(".")[-1], ".NAME.OPTION")
 
 
 def _shown(field: FieldInfo) -> str:

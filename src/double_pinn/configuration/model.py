@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from double_pinn.configuration import catalogue
-from double_pinn.configuration.settings import Grid, checked, choose
+from double_pinn.configuration.settings import Grid, Table, checked, choose
 from double_pinn.errors import SettingsError
 from double_pinn.numerics.choice import Choice
 from double_pinn.numerics.points import TestSample
@@ -106,6 +106,11 @@ class Configuration(Section):
     """Where networks are trained; a GPU that is not there is an error."""
     equations: Annotated[Options, _reruns("reference, training")] = Field(default_factory=dict)
     """Coefficients of an equation, by its name, and its domain: `x_range: [a, b]`, `t_range`."""
+    reference: Annotated[dict[Name, Table], _reruns("reference, evaluation")] = Field(
+        default_factory=dict
+    )
+    """A table of an equation's solution, by its name: `file`, and the names `x`, `t` and `u` in it
+    (docs/method.md). It goes before `exact` and the spectral solver."""
     networks: Annotated[Options, _reruns("training")] = Field(default_factory=dict)
     """Options of a network, by its name."""
     regularizers: Annotated[Options, _reruns("training")] = Field(default_factory=dict)
@@ -155,12 +160,15 @@ def configuration_from(values: Mapping) -> Configuration:
     grids = configuration.evaluation.grid
     if "default" not in grids:
         lines.append("evaluation.grid.default is missing")
-    known = catalogue.names("equation")
-    lines += [
-        f"evaluation.grid.{name} is unknown; known here: default, {', '.join(known)}"
-        for name in grids
-        if name not in ("default", *known)
-    ]
+    for key, given, known in (
+        ("evaluation.grid", grids, ("default", *catalogue.names("equation"))),
+        ("reference", configuration.reference, catalogue.names("equation")),
+    ):
+        lines += [
+            f"{key}.{name} is unknown; known here: {', '.join(known)}"
+            for name in given
+            if name not in known
+        ]
     if lines:
         raise SettingsError(_listed(lines))
     return configuration

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, InstanceOf, ValidationError
+from pydantic import Field, InstanceOf, ValidationError, field_validator
 
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.refusals import lines_of
@@ -34,6 +34,9 @@ else:
     Network = Regularizer = Optimizer = InstanceOf[Choice]
 
 Precision = Literal["fp32", "fp64"]
+
+#: What a table of a solution may be.
+TABLE_FORMATS = (".npz", ".mat", ".nc", ".csv")
 
 #: What is chosen where nothing is said.
 DEFAULT_CHOICES: dict[catalogue.ChoiceKind, str] = {
@@ -157,11 +160,50 @@ class EvaluationSettings(Section):
     evaluation: Evaluation
 
 
+class Table(Section):
+    """A solution from elsewhere: a file with two axes and the values on their grid."""
+
+    file: str
+    """Its path: `.npz`, `.mat`, `.nc` or `.csv`."""
+    x: str = Field(default="x", min_length=1)
+    """Name of the positions in it."""
+    t: str = Field(default="t", min_length=1)
+    """Name of the instants in it."""
+    u: str = Field(default="u", min_length=1)
+    """Name of the values in it."""
+    rows: Literal["x", "t"] | None = None
+    """Whose values follow each other down the rows of u; null: as the shapes tell."""
+
+    @field_validator("file")
+    @classmethod
+    def _is_known(cls, file: str) -> str:
+        if Path(file).suffix.lower() not in TABLE_FORMATS:
+            raise ValueError(f"a file that ends in {', '.join(TABLE_FORMATS)} is needed")
+        return file
+
+    @classmethod
+    def from_words(cls, file: str, *names: str) -> "Table":
+        """Return a table as the command line names it: FILE u=NAME ...
+
+        Raises:
+            SettingsError: naming the key.
+        """
+        pairs = (name.partition("=") for name in names)
+        return checked(cls, {"file": file, **{key: value for key, _, value in pairs}}, "table.")
+
+    def words(self) -> list[str]:
+        """Return what :meth:`from_words` makes this table of."""
+        names = self.model_dump(exclude={"file"}, exclude_defaults=True)
+        return [self.file, *(f"{key}={value}" for key, value in names.items())]
+
+
 class ReferenceSettings(Section):
     """What a reference solution needs."""
 
     equation: Equation
     evaluation: Grid
+    table: Table | None = None
+    """Where the solution stands already."""
 
     @property
     def problem(self) -> Problem:

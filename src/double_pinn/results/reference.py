@@ -1,4 +1,4 @@
-"""Reference solutions: closed forms, or a Fourier spectral solver where there is none.
+"""Reference solutions: tables, closed forms, or a Fourier spectral solver where there is neither.
 
 The solver takes periodic semilinear equations u_t = L u + N(u): a problem supplies the Fourier
 symbol of L and the pointwise N (``linear_symbol``, ``nonlinear``). It integrates the Fourier
@@ -24,8 +24,10 @@ import numpy as np
 import xarray as xr
 from scipy import fft
 
+from double_pinn.configuration.settings import Table
 from double_pinn.errors import DataError, UserError
 from double_pinn.numerics.problems import Problem
+from double_pinn.results import tabulated
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import differences, settings_in
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
@@ -49,6 +51,10 @@ OVERSAMPLING = 256
 #: Points on the circle over which the phi functions are averaged.
 CONTOUR_POINTS = 64
 
+#: Two of the three ways to a solution, as the files name them.
+CLOSED_FORM = "closed form"
+SPECTRAL = "Fourier spectral method in x, exponential Runge-Kutta method in t"
+
 #: What to do about a file of a reference that does not fit.
 AGAIN = "run the rule that writes the reference again"
 
@@ -58,7 +64,7 @@ def axes(problem: Problem, nx: int, nt: int) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         x of shape (nx,) and t of shape (nt,). Both include their ends, except that x leaves out
-        the right one where the solution comes from the (periodic) spectral solver.
+        the right one of an equation for the (periodic) spectral solver, which has no closed form.
 
     Raises:
         UserError: if nx or nt is less than 2.
@@ -66,7 +72,8 @@ def axes(problem: Problem, nx: int, nt: int) -> tuple[np.ndarray, np.ndarray]:
     for name, count in (("nx", nx), ("nt", nt)):
         if count < 2:
             raise UserError(f"evaluation.{name} is {count}: at least 2 points are needed")
-    x = np.linspace(*problem.x_range, nx, endpoint=problem.exact is not None)
+    is_period = problem.exact is None and _is_spectral(problem)
+    x = np.linspace(*problem.x_range, nx, endpoint=not is_period)
     return x, np.linspace(*problem.t_range, nt)
 
 
@@ -78,44 +85,53 @@ def solve(
     modes: int = MODES,
     step: float = STEP,
     tolerance: float = TOLERANCE,
+    table: Table | None = None,
 ) -> xr.Dataset:
     """Return the solution of an equation on its evaluation grid (paper, Appendix B).
 
     Args:
         problem: an equation with a closed form ``exact(x, t)``, or a periodic one with
-            ``linear_symbol(k)`` and ``nonlinear(u)``.
+            ``linear_symbol(k)`` and ``nonlinear(u)``, or any with a table.
         nx: number of grid points in x; see :func:`axes`.
         nt: number of instants.
         modes: the least number of Fourier modes; rounded up to an even multiple of nx, and doubled
             as often as the tolerance needs.
         step: the largest time step; rounded down so that the instants of the grid are hit, and
             halved as often as the tolerance needs.
-        tolerance: the largest acceptable ``reference_error``.
+        tolerance: the largest acceptable ``reference_error`` of the spectral solver.
+        table: where the solution stands already; it goes before what the problem defines.
 
     Returns:
         ``u(x, t)`` in double precision, and ``reference_error``: the relative RMSE of u as
-        self-convergence shows it, or 0 for a closed form. The attributes hold ``title``,
-        ``source``, ``method`` (which of the two), ``equation`` and ``equation_parameters`` (JSON
-        text), and of the spectral solver ``modes``, ``time_step``, ``space_error`` and
-        ``time_error``.
+        self-convergence shows it, 0 for a closed form, or an estimate of a table's interpolation
+        error. The attributes hold ``title``, ``source``, ``method`` (which of the three),
+        ``equation`` and ``equation_parameters`` (JSON text); of the spectral solver ``modes``,
+        ``time_step``, ``space_error`` and ``time_error``; of a table what
+        :func:`double_pinn.results.tabulated.on_grid` says, and ``instead_of``: the method that it
+        goes before.
 
     Raises:
-        UserError: if the problem has neither a closed form nor what the spectral solver needs, if
-            the closed form does not solve it or the solver does not impose a condition, or if the
-            solver does not reach the tolerance.
+        UserError: if there is no table and the problem has neither a closed form nor what the
+            spectral solver needs, if the closed form does not solve it, the solver does not impose
+            a condition or does not reach the tolerance, or a table is refused.
     """
     x, t = axes(problem, nx, nt)
-    if problem.exact is not None:
+    error_name = {}
+    if table is not None:
+        u, error, attributes = tabulated.on_grid(problem, table, x, t)
+        attributes["instead_of"] = _own_method(problem)
+        error_name = {"long_name": "interpolation error (relative RMSE, estimated) of the table"}
+    elif problem.exact is not None:
         check_closed_form(problem)
         u = _double(problem.exact, x[:, None], t[None, :])
-        attributes, error = {"method": "closed form"}, 0.0
+        attributes, error = {"method": CLOSED_FORM}, 0.0
     else:
         u, attributes = _converged(problem, x, t, modes, step, tolerance)
         error = attributes["space_error"] + attributes["time_error"]
     if not np.isfinite(u).all():
         raise UserError(f"equation {problem.name!r}: the reference solution is not finite")
     return xr.Dataset(
-        {"u": (("x", "t"), u), "reference_error": error},
+        {"u": (("x", "t"), u), "reference_error": ((), error, error_name)},
         {"x": x, "t": t},
         {
             "title": f"Reference solution of the {problem.title} equation",
@@ -148,12 +164,24 @@ def read_reference(problem: Problem, path: str | PathLike[str]) -> xr.Dataset:
     return reference
 
 
+def _is_spectral(problem) -> bool:
+    return hasattr(problem, "linear_symbol") and hasattr(problem, "nonlinear")
+
+
+def _own_method(problem) -> str:
+    """Return how an equation without a table is solved."""
+    if problem.exact is not None:
+        return CLOSED_FORM
+    return SPECTRAL if _is_spectral(problem) else "nothing"
+
+
 def _converged(problem, x, t, modes, step, tolerance):
     """Refine until the tolerance is met; return u of shape (nx, nt), and its attributes."""
-    if not (hasattr(problem, "linear_symbol") and hasattr(problem, "nonlinear")):
+    if not _is_spectral(problem):
         raise UserError(
             f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) "
-            "nor linear_symbol(k) and nonlinear(u)"
+            "nor linear_symbol(k) and nonlinear(u), and no table of it is named: "
+            f"reference: {{{problem.name}: {{file: PATH}}}} (docs/method.md)"
         )
     check_spectral(problem)
     modes = 2 * len(x) * math.ceil(modes / (2 * len(x)))
@@ -165,7 +193,7 @@ def _converged(problem, x, t, modes, step, tolerance):
         time_error = _difference(u, fourier_solution(problem, x, t, modes, 2 * substeps))
         if space_error + time_error <= tolerance:
             return u, {
-                "method": "Fourier spectral method in x, exponential Runge-Kutta method in t",
+                "method": SPECTRAL,
                 "modes": modes,
                 "time_step": float(interval / substeps),
                 "space_error": space_error,

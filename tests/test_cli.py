@@ -287,20 +287,29 @@ def test_a_reference_from_a_table_says_what_it_adds(solution_table, tmp_path, ca
     assert written.attrs["table_names"] == "x = x, t = t, u = usol"
 
 
+@pytest.mark.parametrize(
+    ("equation", "without"), [("allen_cahn", "no errors"), ("wave", "errors of the closed form")]
+)
 def test_the_log_measures_errors_against_a_table(
-    settings_file, solution_table, tmp_path, unconfigured
+    settings_file, solution_table, tmp_path, monkeypatch, unconfigured, equation, without
 ):
     """And a table that is refused keeps nobody from training."""
-    path = settings_file(equation={"name": "allen_cahn"}, stopping__max_iterations=1)
-    log = tmp_path / "run.log"
-    for name, has_errors in (("usol", True), ("u", False)):
-        output = tmp_path / f"{name}.nc"
+    given = []
+
+    def train(settings, seed, *, solution, **options):
+        given.append(solution)
+        raise TrainingInterruptedError("seen enough")
+
+    monkeypatch.setattr(training, "train", train)
+    path, log = settings_file(equation={"name": equation}), tmp_path / "run.log"
+    for name in ("usol", "u"):
         more = ["--log", log, "--table", solution_table, f"u={name}"]
-        assert main([str(a) for a in train_arguments(path, output, *more)]) == 0
-        errors = read_dataset(output).rmae_history
-        assert np.isfinite(errors).all() if has_errors else np.isnan(errors).all()
-    (line,) = [line for line in log.read_text().splitlines() if "has no errors" in line]
-    assert f"{solution_table}: has no 'u'; it has x, t, usol" in line
+        assert main([str(a) for a in train_arguments(path, tmp_path / "o.nc", *more)]) == 75
+    np.testing.assert_allclose(given[0].u, 0.5)
+    assert given[1] is None
+    said = [line for line in log.read_text().splitlines() if "the log has" in line]
+    assert len(said) == 1
+    assert f"the log has {without}: {solution_table}: has no 'u'; it has x, t, usol" in said[0]
 
 
 def test_a_seed_has_32_bits(capsys):

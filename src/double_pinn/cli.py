@@ -186,7 +186,8 @@ def _train(args):
         try:
             known = solve(settings.problem, *_LOG_GRID, modes=2048, step=1 / 400, table=table)
         except UserError as error:
-            progress.say(f"the log has no errors: {error}")
+            has = "no errors" if settings.problem.exact is None else "errors of the closed form"
+            progress.say(f"the log has {has}: {error}")
     solution = (
         Solution(known.x.values, known.t.values, known.u.values) if known is not None else None
     )

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from double_pinn.configuration import catalogue
-from double_pinn.showing.wording import equation_label, scientific
+from double_pinn.showing.wording import equation_label, scientific, short
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the documents show.
@@ -128,6 +128,35 @@ def hour(evaluation: Path) -> str:
     )
 
 
+def gallery(evaluation: Path) -> str:
+    """Return a line a cell: points, steps, seconds, errors, test over train loss; and its picture.
+
+    Args:
+        evaluation: folder of a scale whose cells are of different equations.
+    """
+    lines = [
+        "| Equation | N | steps | seconds | rMAE, rRMSE | test / train loss | reference |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    images = []
+    for path in sorted(evaluation.glob("*.nc")):
+        with xr.open_dataset(path) as cell:
+            name, first = cell.attrs["equation"], cell.isel(seed=0)
+            ratio = float(first["final_test_loss"] / first["final_train_loss"])
+            lines.append(
+                f"| {equation_label(name)} | {cell.attrs['n_collocation']:,} "
+                f"| {int(first['iterations_run'])} | {float(first['total_wall_time']):.0f} "
+                f"| {', '.join(scientific(float(first[key])) for key in ('rmae', 'rrmse'))} "
+                f"| {short(ratio)} | {cell.attrs['reference_method']} |"
+            )
+            device = cell.attrs["run_devices"]
+        picture = evaluation.parent / "figures" / "cells" / f"{path.stem}.png"
+        if picture.is_file():
+            shutil.copy(picture, ROOT / "docs" / "images" / picture.name)
+            images.append(f"![{equation_label(name)}](images/{picture.name})")
+    return "\n".join([*lines, "", f"One core each ({device}).", "", "\n\n".join(images)])
+
+
 def _runs(path: Path) -> list[xr.Dataset]:
     """Return the history of each seed of a cell."""
     with xr.open_dataset(path) as cell:
@@ -170,6 +199,7 @@ def main():
         ("docs/results.md", "hour", results / "hour" / "evaluation", hour),
         ("docs/results.md", "costs", results / "models" / "tables" / "costs.md", without_title),
         ("docs/results.md", "models", results / "models" / "tables" / "table1.md", without_title),
+        ("docs/gallery.md", "gallery", results / "gallery" / "evaluation", gallery),
         ("docs/speed.md", "models", ROOT / "benchmarks" / "results" / "models.md", Path.read_text),
         ("docs/speed.md", "benchmark", ROOT / "benchmarks" / "results" / "core.md", without_title),
     )

@@ -19,7 +19,7 @@ from double_pinn.configuration.settings import (
     choose,
     settings_from_dict,
 )
-from double_pinn.numerics.functions import FunctionNetwork
+from double_pinn.numerics.function_network import FunctionNetwork
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import TestSample, TrainingGrid, test_points, training_points
 from double_pinn.numerics.problems.base import Problem

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from double_pinn.numerics.cores import summed
-from double_pinn.numerics.functions import FunctionNetwork
+from double_pinn.numerics.function_network import FunctionNetwork
 from double_pinn.numerics.networks.base import FlatNetwork
 from double_pinn.numerics.points import Points
 from double_pinn.numerics.problems.base import Problem

@@ -19,6 +19,8 @@ from double_pinn.values import LARGEST_SEED
 _FOR_EVER = 10**9  # seconds
 # Of the solution that the log looks at, where it is no closed form.
 _LOG_GRID = (100, 101)
+# It must not hold up the training.
+_LOG_SECONDS = 60.0
 # With fewer points a core waits for the others longer than it computes.
 _POINTS_A_CORE = 64
 
@@ -184,7 +186,15 @@ def _train(args):
     if known is None and (table or settings.problem.exact is None):
         # For the log alone: no file, on which a run would depend and be trained again.
         try:
-            known = solve(settings.problem, *_LOG_GRID, modes=2048, step=1 / 400, table=table)
+            known = solve(
+                settings.problem,
+                *_LOG_GRID,
+                modes=2048,
+                step=1 / 400,
+                table=table,
+                longest=_LOG_SECONDS,
+                say=progress.say,
+            )
         except UserError as error:
             has = "no errors" if settings.problem.exact is None else "errors of the closed form"
             progress.say(f"the log has {has}: {error}")

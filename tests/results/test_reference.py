@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
 from double_pinn.numerics.problems import Problem
-from double_pinn.results import reference
+from double_pinn.results import reference, watch
 from double_pinn.results.evaluation import rrmse
 
 
@@ -245,6 +245,91 @@ def test_too_few_points(nx, nt, key):
 def test_a_solution_that_blows_up_is_refused():
     with pytest.raises(UserError, match=r"'linear'.*not finite at t = "):
         reference.solve(Linear(d=-1.0, r=1.0), 16, 3, modes=1024)
+
+
+def test_steps_are_relative_to_the_time():
+    """A time in seconds costs as many steps as one in units of its own."""
+    problem = Linear(d=1e-5, c=1e-3, t_range=(0.5, 900.5))
+    solved = reference.solve(problem, 12, 5, modes=24, step=1 / 40)
+    assert solved.attrs["time_step"] == 900 / 40
+    _, _, exact = on_grid(problem, 12)
+    np.testing.assert_allclose(solved.u, exact, atol=1e-13)
+
+
+def test_steps_of_the_paper_are_what_they_were():
+    problem = get_problem("allen_cahn")
+    solved = reference.solve(problem, 16, 5, modes=64, step=1 / 80, tolerance=1.0)
+    assert solved.attrs["time_step"] == 1 / 80
+    x, t = solved.x.values, solved.t.values
+    same = reference.fourier_solution(problem, x, t, 64, 20)
+    np.testing.assert_array_equal(solved.u, same)
+
+
+def test_steps_that_are_too_long_for_the_equation_are_halved():
+    problem = Uniform(t_range=(0.5, 40.5))
+    solved = reference.solve(problem, 12, 5, modes=24, step=1 / 20)
+    assert solved.attrs["time_step"] < 1
+    _, _, exact = on_grid(problem, 12)
+    np.testing.assert_allclose(solved.u, exact, atol=1e-6)
+
+
+def test_a_solution_that_takes_too_long_is_refused_by_its_pace(monkeypatch):
+    monkeypatch.setattr(watch, "KNOWN_AFTER", 0.0)
+    with pytest.raises(UserError, match=r"'linear': the reference solution would take about "):
+        reference.solve(Linear(t_range=(0.0, 900.0)), 8, 3, modes=16, step=1e-9, longest=60.0)
+
+
+def test_a_solution_says_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(watch, "KNOWN_AFTER", 0.0)
+    said = []
+    reference.solve(Linear(d=0.1), 8, 3, modes=16, step=1 / 4, say=said.append)
+    assert said[0].startswith("equation 'linear': the reference solution is at 5 %, about ")
+
+
+@dataclass(frozen=True)
+class Plain(Linear):
+    """u_t = u_xx, with numbers where functions of arrays are expected."""
+
+    name = "plain"
+
+    def initial(self, x):
+        return 3
+
+    def linear_symbol(self, k):
+        return 0
+
+    def nonlinear(self, u):
+        return 0.5
+
+
+def test_functions_that_return_plain_numbers():
+    solved = reference.solve(Plain(), 8, 3, modes=16, step=1 / 4)
+    np.testing.assert_allclose(solved.u, (3 + 0.5 * (solved.t - 0.5) + 0 * solved.x).T)
+
+
+def test_a_closed_form_of_one_axis_or_none_fills_the_grid():
+    for function in (lambda self, x, t: 0.0, lambda self, x, t: np.sinh(x)):
+        problem = type("Steady", (Linear,), {"exact": function})()
+        solved = reference.solve(problem, 5, 3)
+        expected = np.broadcast_to(function(problem, solved.x.values[:, None], None), (5, 3))
+        np.testing.assert_array_equal(solved.u, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("initial", 0.0, r"Mine\.initial is 0\.0, not a method: def initial\(self, x\)"),
+        ("nonlinear", 0.0, r"Mine\.nonlinear is 0\.0, not a method: def nonlinear\(self, u\)"),
+        ("linear_symbol", lambda self, k: None, r"Mine\.linear_symbol gives object"),
+        ("linear_symbol", lambda self, k: 0 * k + np.inf, r"Mine\.linear_symbol is not finite"),
+        ("nonlinear", lambda self, u: 1j * u, r"Mine\.nonlinear gives complex128; .* real"),
+        ("exact", lambda self, x, t: np.float32(1), r"Mine\.exact gives float32; .* float64"),
+        ("nonlinear", property(), r"nonlinear\(u\) \(only linear_symbol\(k\)\), and"),
+    ],
+)
+def test_functions_that_are_none_are_refused_by_name(name, value, words):
+    with pytest.raises(UserError, match=words):
+        reference.solve(type("Mine", (Linear,), {name: value})(), 8, 3, modes=16)
 
 
 def test_single_precision_is_refused():

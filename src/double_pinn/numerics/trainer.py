@@ -10,6 +10,7 @@ import numpy as np
 
 from double_pinn.numerics.cores import WHOLE, compiled
 from double_pinn.numerics.derivatives import VALUE, make_plan, partial
+from double_pinn.numerics.functions import traced, values_of
 from double_pinn.numerics.networks.base import Network
 from double_pinn.numerics.objective import Objective, loss_terms, row_system
 from double_pinn.numerics.optimizers.base import Optimizer, StepState
@@ -42,7 +43,7 @@ class Solution(NamedTuple):
         if problem.exact is None:
             return None
         x, t = (np.linspace(*ends, _ERROR_GRID) for ends in (problem.x_range, problem.t_range))
-        u = problem.exact(*np.meshgrid(x, t, indexing="ij"))
+        u = values_of(problem, "exact", *np.meshgrid(x, t, indexing="ij"))
         return cls(x, t, np.asarray(u, np.float64))
 
     def thinned(self) -> "Solution":
@@ -107,9 +108,8 @@ class Trainer:
         self.network = network = made_of.network.bound(dtype)
         train = training_points(made_of.grid, problem)
         test = test_points(made_of.sample, problem)
-        self.objective = Objective(
-            network,
-            row_system(
+        with traced(problem):
+            rows = row_system(
                 problem,
                 train,
                 network,
@@ -117,9 +117,8 @@ class Trainer:
                 cores,
                 term_weights=made_of.term_weights,
                 grid_column=made_of.grid.nt,
-            ),
-            made_of.regularizer,
-        )
+            )
+        self.objective = Objective(network, rows, made_of.regularizer)
         self.stepper = optimizer.stepper(self.objective)
         systems = [row_system(problem, points, network, cores=cores) for points in (train, test)]
         self.terms = systems[0].terms

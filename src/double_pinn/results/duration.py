@@ -153,9 +153,9 @@ def announcement(
             said = f"this machine could not be measured ({error}); {said}"
     if pace:
         span = span * pace.ratio + others * pace.start / cores
-        said = f"{said}, about {_minutes(span)} {where} ({pace.words})"
+        said = f"{said}, about {in_words(span)} {where} ({pace.words})"
     else:
-        said = f"{said}, about {_minutes(span)} {where} as fast as those of the archive"
+        said = f"{said}, about {in_words(span)} {where} as fast as those of the archive"
     if unknown:
         said += f"; {unknown:,} of the training jobs no archive has timed, they come on top"
     return said
@@ -228,7 +228,8 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
-def _minutes(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """Return a duration in whole minutes, hours or days; the shortest is a minute."""
     minutes = max(1, round(seconds / 60))
     if minutes < 90:
         return _counted(minutes, "minute")

@@ -16,6 +16,7 @@ Everything is computed in double precision, whatever the precision of the networ
 
 import json
 import math
+from collections.abc import Callable
 from os import PathLike
 from typing import ClassVar, Protocol
 
@@ -26,24 +27,33 @@ from scipy import fft
 
 from double_pinn.configuration.settings import Table
 from double_pinn.errors import DataError, UserError
+from double_pinn.numerics.functions import values_of
 from double_pinn.numerics.problems import Problem
 from double_pinn.results import tabulated
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import differences, settings_in
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
+from double_pinn.results.watch import Watch
 
 #: The least number of Fourier modes. For Allen-Cahn they resolve the kink of the initial value once
 #: it is sqrt(4 d t) wide, which at the first instant of the evaluation grid, t = 1/200, is 1.4e-3.
 MODES = 4096
 
-#: The largest time step. Both values give Allen-Cahn an error near 1e-11.
+#: The largest time step, of the whole time. Both values give Allen-Cahn an error near 1e-11.
 STEP = 1 / 800
 
 #: The largest self-convergence error (relative RMSE) with which a solution is handed out.
 TOLERANCE = 1e-6
 
-#: How often modes or steps are doubled to reach the tolerance.
+#: How often modes are doubled to reach the tolerance, and steps to keep the solution finite.
 REFINEMENTS = 3
+
+#: How often steps are doubled to reach the tolerance: the length of a step is not that of the
+#: equation's own time, which may be a small part of the whole.
+STEP_REFINEMENTS = 10
+
+#: The most seconds that a solution may take.
+LONGEST = 3600.0
 
 #: How much finer than the modes the initial value is sampled for its Fourier coefficients.
 OVERSAMPLING = 256
@@ -86,6 +96,8 @@ def solve(
     step: float = STEP,
     tolerance: float = TOLERANCE,
     table: Table | None = None,
+    longest: float = LONGEST,
+    say: Callable[[str], None] | None = None,
 ) -> xr.Dataset:
     """Return the solution of an equation on its evaluation grid (paper, Appendix B).
 
@@ -96,10 +108,12 @@ def solve(
         nt: number of instants.
         modes: the least number of Fourier modes; rounded up to an even multiple of nx, and doubled
             as often as the tolerance needs.
-        step: the largest time step; rounded down so that the instants of the grid are hit, and
-            halved as often as the tolerance needs.
+        step: the largest time step, relative to the whole time; rounded down so that the instants
+            of the grid are hit, and halved as often as the tolerance needs.
         tolerance: the largest acceptable ``reference_error`` of the spectral solver.
         table: where the solution stands already; it goes before what the problem defines.
+        longest: seconds that the spectral solver may take.
+        say: shows a line about its progress, once it takes seconds; by default on stderr.
 
     Returns:
         ``u(x, t)`` in double precision, and ``reference_error``: the relative RMSE of u as
@@ -113,7 +127,7 @@ def solve(
     Raises:
         UserError: if there is no table and the problem has neither a closed form nor what the
             spectral solver needs, if the closed form does not solve it, the solver does not impose
-            a condition or does not reach the tolerance, or a table is refused.
+            a condition, does not reach the tolerance or would take too long, or a table is refused.
     """
     x, t = axes(problem, nx, nt)
     error_name = {}
@@ -123,10 +137,14 @@ def solve(
         error_name = {"long_name": "interpolation error (relative RMSE, estimated) of the table"}
     elif problem.exact is not None:
         check_closed_form(problem)
-        u = _double(problem.exact, x[:, None], t[None, :])
+        u = _double(problem, "exact", x[:, None], t[None, :])
         attributes, error = {"method": CLOSED_FORM}, 0.0
     else:
-        u, attributes = _converged(problem, x, t, modes, step, tolerance)
+        _check_has_spectral(problem)
+        check_spectral(problem)
+        what = f"equation {problem.name!r}: the reference solution"
+        with Watch(what, longest, say) as watch:
+            u, attributes = _converged(problem, x, t, modes, step, tolerance, watch)
         error = attributes["space_error"] + attributes["time_error"]
     if not np.isfinite(u).all():
         raise UserError(f"equation {problem.name!r}: the reference solution is not finite")
@@ -175,22 +193,40 @@ def _own_method(problem) -> str:
     return SPECTRAL if _is_spectral(problem) else "nothing"
 
 
-def _converged(problem, x, t, modes, step, tolerance):
+def _check_has_spectral(problem) -> None:
+    """Refuse an equation that does not say what the spectral solver needs."""
+    if _is_spectral(problem):
+        return
+    there = [name for name in ("linear_symbol(k)", "nonlinear(u)") if hasattr(problem, name[:-3])]
+    only = f" (only {there[0]})" if there else ""
+    raise UserError(
+        f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) nor "
+        f"linear_symbol(k) and nonlinear(u){only}, and no table of it is named: "
+        f"reference: {{{problem.name}: {{file: PATH}}}} (docs/method.md)"
+    )
+
+
+def _converged(problem, x, t, modes, step, tolerance, watch):
     """Refine until the tolerance is met; return u of shape (nx, nt), and its attributes."""
-    if not _is_spectral(problem):
-        raise UserError(
-            f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) "
-            "nor linear_symbol(k) and nonlinear(u), and no table of it is named: "
-            f"reference: {{{problem.name}: {{file: PATH}}}} (docs/method.md)"
-        )
-    check_spectral(problem)
     modes = 2 * len(x) * math.ceil(modes / (2 * len(x)))
     interval = t[1] - t[0]
-    substeps = math.ceil(round(interval / step, 9))
-    for _ in range(REFINEMENTS + 1):
-        u = fourier_solution(problem, x, t, modes, substeps)
-        space_error = _difference(u, fourier_solution(problem, x, t, 2 * modes, substeps))
-        time_error = _difference(u, fourier_solution(problem, x, t, modes, 2 * substeps))
+    substeps = math.ceil(round(interval / (step * (t[-1] - t[0])), 9))
+    more_modes, more_steps, more_finite = REFINEMENTS, STEP_REFINEMENTS, REFINEMENTS
+    while True:
+        # Once as it is, once with twice the modes, once with twice the steps.
+        watch.begin(5 * modes * substeps * (len(t) - 1))
+        try:
+            u, finer_space, finer_time = (
+                fourier_solution(problem, x, t, m, n, watch)
+                for m, n in ((modes, substeps), (2 * modes, substeps), (modes, 2 * substeps))
+            )
+        except NotFiniteError:
+            if not more_finite:
+                raise
+            # Steps that are too long do that, too.
+            substeps, more_finite = 2 * substeps, more_finite - 1
+            continue
+        space_error, time_error = _difference(u, finer_space), _difference(u, finer_time)
         if space_error + time_error <= tolerance:
             return u, {
                 "method": SPECTRAL,
@@ -199,15 +235,21 @@ def _converged(problem, x, t, modes, step, tolerance):
                 "space_error": space_error,
                 "time_error": time_error,
             }
-        if space_error > time_error:
-            modes *= 2
+        if space_error > time_error and more_modes:
+            modes, more_modes = 2 * modes, more_modes - 1
+        elif space_error <= time_error and more_steps:
+            substeps, more_steps = 2 * substeps, more_steps - 1
         else:
-            substeps *= 2
+            break
     raise UserError(
         f"equation {problem.name!r}: the reference solution has a relative error of "
         f"{space_error:.1e} in space and {time_error:.1e} in time, more than {tolerance:.0e}; "
         "choose milder equation.parameters"
     )
+
+
+class NotFiniteError(UserError):
+    """A solution that grows without bounds, or whose steps are too long."""
 
 
 class Spectral(Protocol):
@@ -230,7 +272,12 @@ class Spectral(Protocol):
 
 
 def fourier_solution(
-    problem: Spectral, x: np.ndarray, t: np.ndarray, modes: int, substeps: int
+    problem: Spectral,
+    x: np.ndarray,
+    t: np.ndarray,
+    modes: int,
+    substeps: int,
+    watch: Watch | None = None,
 ) -> np.ndarray:
     """Solve u_t = L u + N(u), periodic in x, with fixed numbers of modes and steps.
 
@@ -245,25 +292,29 @@ def fourier_solution(
         t: shape (nt,), equidistant instants, the initial one first.
         modes: number of Fourier modes M, an even multiple of nx.
         substeps: time steps between two instants.
+        watch: follows the steps; the work of one is the number of modes.
 
     Returns:
         u of shape (nx, nt), float64. The first column is the initial value itself, not its
         truncated series.
 
     Raises:
-        UserError: if the solution does not stay finite.
+        NotFiniteError: if the solution does not stay finite.
+        UserError: if a function of the problem does not answer as it should, or the watch ends it.
     """
     left, right = problem.x_range
     h = (t[1] - t[0]) / substeps
     wavenumbers = 2 * np.pi / (right - left) * np.arange(modes // 2 + 1)
-    symbol = np.asarray(problem.linear_symbol(wavenumbers))
+    symbol = _double(problem, "linear_symbol", wavenumbers)
+    if not np.isfinite(symbol).all():
+        raise UserError(f"{type(problem).__name__}.linear_symbol is not finite at every wavenumber")
 
     def nonlinear(coefficients):
         values = _values(coefficients, 2 * modes)
-        return _coefficients(_double(problem.nonlinear, values), modes)
+        return _coefficients(_double(problem, "nonlinear", values), modes)
 
     fine = left + (right - left) / (modes * OVERSAMPLING) * np.arange(modes * OVERSAMPLING)
-    initial = _double(problem.initial, fine)
+    initial = _double(problem, "initial", fine)
     u = np.empty((len(x), len(t)))
     u[:, 0] = initial[:: len(fine) // len(x)]
     v = _coefficients(initial, modes)
@@ -286,12 +337,14 @@ def fourier_solution(
                 c = half * a + half_phi * (2 * n_b - n_v)
                 n_c = nonlinear(c)
                 v = full * v + weight_first * n_v + weight_middle * (n_a + n_b) + weight_last * n_c
+                if not np.isfinite(v).all():
+                    raise NotFiniteError(
+                        f"equation {problem.name!r}: the reference solution is not finite at "
+                        f"t = {t[instant]:g}; choose milder equation.parameters"
+                    )
+                if watch:
+                    watch.advance(modes)
             u[:, instant] = _values(v, modes)[:: modes // len(x)]
-            if not np.isfinite(u[:, instant]).all():
-                raise UserError(
-                    f"equation {problem.name!r}: the reference solution is not finite at "
-                    f"t = {t[instant]:g}; choose milder equation.parameters"
-                )
     return u
 
 
@@ -328,17 +381,17 @@ def _values(coefficients: np.ndarray, points: int) -> np.ndarray:
     return fft.irfft(coefficients, points) * points
 
 
-def _double(function, *arguments: np.ndarray) -> np.ndarray:
+def _double(problem, name: str, *arguments: np.ndarray) -> np.ndarray:
     """Call a function of a problem in double precision.
 
     Raises:
-        UserError: if it answers in another precision all the same.
+        UserError: if it does not answer as it should, or in another precision all the same.
     """
     with jax.enable_x64(True):  # or JAX would round to single precision
-        values = np.asarray(function(*arguments))
-    if values.dtype != np.float64:
-        name = getattr(function, "__qualname__", function)
-        raise UserError(f"{name} gives {values.dtype}; the reference solution needs float64")
+        values = values_of(problem, name, *arguments)
+    if values.dtype not in (np.float64, np.complex128):
+        written = f"{type(problem).__name__}.{name}"
+        raise UserError(f"{written} gives {values.dtype}; the reference solution needs float64")
     return values
 
 

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
-from double_pinn.numerics.problems import Problem
+from double_pinn.numerics.problems import Initial, Periodic, Problem
 from double_pinn.results import reference, watch
 from double_pinn.results.evaluation import rrmse
 
@@ -29,6 +29,16 @@ class Linear(Problem):
     c: float = 0.0
     d: float = 0.0
     r: float = 0.0
+
+    def residual(self, u, x, t):
+        return u.t + self.c * u.x - self.d * u.xx - self.r * u
+
+    @property
+    def conditions(self):
+        return (
+            Initial("initial_u", lambda u, x: u - self.initial(x)),
+            Periodic("periodic_u", lambda left, right, t: left - right),
+        )
 
     def initial(self, x):
         return jnp.sin(2 * np.pi * (x - 1.0))
@@ -51,6 +61,9 @@ class Uniform(Linear):
     """u_t = u_xx + 5 u - 5 u³ from a constant: stays constant in x, and has a closed form."""
 
     name = "uniform"
+
+    def residual(self, u, x, t):
+        return u.t - u.xx - 5 * u + 5 * u**3
 
     def initial(self, x):
         return 0.1 + 0.0 * x
@@ -288,9 +301,12 @@ def test_a_solution_says_how_far_it_is(monkeypatch):
 
 @dataclass(frozen=True)
 class Plain(Linear):
-    """u_t = u_xx, with numbers where functions of arrays are expected."""
+    """u_t = 1/2, with numbers where functions of arrays are expected."""
 
     name = "plain"
+
+    def residual(self, u, x, t):
+        return u.t - 0.5
 
     def initial(self, x):
         return 3
@@ -308,8 +324,10 @@ def test_functions_that_return_plain_numbers():
 
 
 def test_a_closed_form_of_one_axis_or_none_fills_the_grid():
-    for function in (lambda self, x, t: 0.0, lambda self, x, t: np.sinh(x)):
-        problem = type("Steady", (Linear,), {"exact": function})()
+    for function in (lambda self, x, t: 0.0, lambda self, x, t: jnp.sinh(x)):
+        rest = property(lambda self: (Initial("rest", lambda u, x: u.t),))
+        parts = {"exact": function, "residual": lambda self, u, x, t: u.t, "conditions": rest}
+        problem = type("Steady", (Linear,), parts)()
         solved = reference.solve(problem, 5, 3)
         expected = np.broadcast_to(function(problem, solved.x.values[:, None], None), (5, 3))
         np.testing.assert_array_equal(solved.u, expected)

@@ -136,11 +136,11 @@ def solve(
         attributes["instead_of"] = _own_method(problem)
         error_name = {"long_name": "interpolation error (relative RMSE, estimated) of the table"}
     elif problem.exact is not None:
-        check_closed_form(problem)
         u = _double(problem, "exact", x[:, None], t[None, :])
+        check_closed_form(problem)
         attributes, error = {"method": CLOSED_FORM}, 0.0
     else:
-        _check_has_spectral(problem)
+        _check_functions(problem, x)
         check_spectral(problem)
         what = f"equation {problem.name!r}: the reference solution"
         with Watch(what, longest, say) as watch:
@@ -193,9 +193,11 @@ def _own_method(problem) -> str:
     return SPECTRAL if _is_spectral(problem) else "nothing"
 
 
-def _check_has_spectral(problem) -> None:
-    """Refuse an equation that does not say what the spectral solver needs."""
+def _check_functions(problem, x: np.ndarray) -> None:
+    """Refuse an equation that does not say what the spectral solver needs, in numbers."""
     if _is_spectral(problem):
+        _double(problem, "nonlinear", _double(problem, "initial", x))
+        _symbol(problem, 2 * np.pi / problem.length * np.arange(4))
         return
     there = [name for name in ("linear_symbol(k)", "nonlinear(u)") if hasattr(problem, name[:-3])]
     only = f" (only {there[0]})" if there else ""
@@ -305,9 +307,7 @@ def fourier_solution(
     left, right = problem.x_range
     h = (t[1] - t[0]) / substeps
     wavenumbers = 2 * np.pi / (right - left) * np.arange(modes // 2 + 1)
-    symbol = _double(problem, "linear_symbol", wavenumbers)
-    if not np.isfinite(symbol).all():
-        raise UserError(f"{type(problem).__name__}.linear_symbol is not finite at every wavenumber")
+    symbol = _symbol(problem, wavenumbers)
 
     def nonlinear(coefficients):
         values = _values(coefficients, 2 * modes)
@@ -379,6 +379,13 @@ def _coefficients(values: np.ndarray, modes: int) -> np.ndarray:
 def _values(coefficients: np.ndarray, points: int) -> np.ndarray:
     """Return the values of a Fourier series on a grid with as many points as modes or more."""
     return fft.irfft(coefficients, points) * points
+
+
+def _symbol(problem, wavenumbers: np.ndarray) -> np.ndarray:
+    symbol = _double(problem, "linear_symbol", wavenumbers)
+    if not np.isfinite(symbol).all():
+        raise UserError(f"{type(problem).__name__}.linear_symbol is not finite at every wavenumber")
+    return symbol
 
 
 def _double(problem, name: str, *arguments: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from double_pinn.errors import UserError
-from double_pinn.numerics.derivatives import Index, make_plan, nested_channels, partial
+from double_pinn.numerics.derivatives import VALUE, Index, make_plan, nested_channels, partial
+from double_pinn.numerics.functions import values_of
 from double_pinn.numerics.lines import Line
 from double_pinn.numerics.points import TestSample, test_points
 from double_pinn.numerics.problems import Initial, Periodic, Problem
@@ -58,7 +59,7 @@ def closed_form_rows(problem: Problem) -> Iterator[tuple]:
         *(found[1:] for found in condition_lines(problem, domain.x_edge, domain.t_edge)),
     ]
     derivatives = {index for _, lines in sets for line in lines for _, index in line.slots}
-    exact = _pointwise(problem)
+    exact = _pointwise(problem, "exact", 2)
     inside = _derivatives(exact, derivatives, domain.x, domain.t)
     sizes = {index: float(np.nanmax(np.abs(value))) for index, value in inside.items()}
     for places, lines in sets:
@@ -72,14 +73,14 @@ def closed_form_rows(problem: Problem) -> Iterator[tuple]:
             yield line.term, *_row_and_scale(line, values, sizes, x, t), x, t
 
 
-def _pointwise(problem: Problem) -> Callable:
-    exact = problem.exact
-    assert exact is not None
+def _pointwise(problem: Problem, name: str, arguments: int) -> Callable:
+    """Return a function of an equation, of x alone or of x and t, as one of two scalars."""
+    function = getattr(problem, name)
 
     def value(x, t):
-        with explained(f"{where(type(problem))}: exact"):
-            # A steady solution may be a plain number.
-            return jnp.asarray(exact(x, t), jnp.float64) + 0 * x
+        with explained(f"{where(type(problem))}: {name}"):
+            # It may be a plain number.
+            return jnp.asarray(function(*(x, t)[:arguments]), jnp.float64) + 0 * x
 
     return value
 
@@ -153,9 +154,10 @@ def _is_the_initial_value(line: Line, problem: Problem) -> bool:
         return False
     t0 = problem.t_range[0]
     x = np.linspace(*problem.x_range, 17)[1:-1]
-    of = _derivatives(
-        lambda x, t: jnp.asarray(problem.initial(x), jnp.float64) + 0 * x,
-        {index for _, index in line.slots},
+    start = values_of(problem, "initial", x)
+    of = {VALUE: start} | _derivatives(
+        _pointwise(problem, "initial", 1),
+        {index for _, index in line.slots if index != VALUE},
         x,
         np.full_like(x, t0),
     )
@@ -184,10 +186,8 @@ def _another_equation(problem: Any) -> Iterator[str]:
         return ((1j * waves[:, None]) ** order * phases).real.sum(0)
 
     v = derivative(0)
-    with explained(f"{where(type(problem))}: linear_symbol, nonlinear"):
-        symbol = np.asarray(problem.linear_symbol(waves))
-        rate = (np.broadcast_to(symbol, waves.shape)[:, None] * phases).real.sum(0)
-        rate = rate + np.asarray(problem.nonlinear(v))
+    symbol = values_of(problem, "linear_symbol", waves)
+    rate = (symbol[:, None] * phases).real.sum(0) + values_of(problem, "nonlinear", v)
     of = {index: rate if index[1] else derivative(index[0]) for _, index in line.slots}
     values = {slot: of[slot[1]] for slot in line.slots}
     sizes = {index: float(np.max(np.abs(value))) for index, value in of.items()}

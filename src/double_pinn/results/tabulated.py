@@ -118,7 +118,8 @@ def read_table(problem: Problem, table: Table) -> Tabulated:
         DataError: naming the file, and what to do.
     """
     try:
-        x, t, u = _gridded(*_columns(problem, table), table)
+        x, t, u = _columns(problem, table)
+        x, t, u = _gridded(x, t, u, table)
         x, u = _rising("x", x, u)
         t, u = _rising("t", t, u.T)
         u = np.ascontiguousarray(u.T)

@@ -272,6 +272,21 @@ def test_a_loss_that_is_not_finite_from_the_start_is_an_error(settings, monkeypa
         train(settings(), seed=0)
 
 
+def test_runs_join_along_their_seed(straight, settings, tmp_path):
+    shorter = settings(stopping__max_iterations=20)
+    runs = [straight, train(shorter, seed=1)]
+    joined = xr.concat(runs, dim="seed", join="outer", combine_attrs="drop_conflicts")
+    assert list(joined.seed) == [0, 1]
+    assert joined.test_loss.sel(seed=0).notnull().all()
+    assert int(joined.test_loss.sel(seed=1).count()) == len(runs[1].iteration)
+    pytest.importorskip("dask", reason="dask is an optional dependency")
+    paths = [tmp_path / f"seed{k}.nc" for k in range(2)]
+    for run, path in zip(runs, paths, strict=True):
+        run.to_netcdf(path)
+    with xr.open_mfdataset(paths, combine="nested", concat_dim="seed", join="outer") as opened:
+        xr.testing.assert_equal(opened.test_loss.compute(), joined.test_loss)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("at", [0, 1, 10, 25, 39])
 def test_an_interrupted_run_continues_to_the_same_numbers(

@@ -280,7 +280,7 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression)
     data["parameters"] = ("parameter", np.asarray(state.parameters))
     return xr.Dataset(
         data,
-        coords={"iteration": iteration, "term": list(trainer.terms)},
+        coords={"iteration": iteration, "term": list(trainer.terms), "seed": seed},
         attrs={
             **settings.attributes(),
             "seed": seed,

@@ -8,7 +8,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import yaml
 
+from double_pinn.configuration.settings import Table
 from double_pinn.numerics.networks.mlp import TanhMLP
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import TrainingGrid, training_points
@@ -33,16 +35,47 @@ PARTS = {
 
 
 @pytest.fixture
-def nagumo(tmp_path, monkeypatch):
+def equation_in(tmp_path, monkeypatch):
+    """``equation_in(text, name)``: the module of the equation that a document shows."""
+
+    def module_of(text, name):
+        (source,) = (s for s in python_in(text) if "(Problem)" in s)
+        path = tmp_path / f"{name}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return module_of
+
+
+def python_in(text):
+    return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
+@pytest.fixture
+def nagumo(equation_in):
     """The equation of one's own, as a file."""
-    (source,) = (s for s in re.findall(r"```python\n(.*?)```", README, re.S) if "(Problem)" in s)
-    path = tmp_path / "nagumo.py"
-    path.write_text(source)
-    spec = importlib.util.spec_from_file_location("nagumo", path)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "nagumo", module)
-    spec.loader.exec_module(module)
-    return module.Nagumo()
+    return equation_in(README, "nagumo").Nagumo()
+
+
+def test_a_solution_of_ones_own_is_made_and_read_as_documented(equation_in, tmp_path, monkeypatch):
+    method = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    (made,) = (s for s in python_in(method) if "np.savez" in s)
+    (given,) = (yaml.safe_load(s) for s in re.findall(r"```yaml\n(.*?)```", method, re.S))
+    burgers = equation_in(method, "burgers").Burgers()
+    monkeypatch.chdir(tmp_path)
+    exec(made, {})
+    solution = reference.solve(burgers, 51, 5, table=Table(**given["reference"]["burgers"]))
+    initial = burgers.initial(solution.x.values)
+    np.testing.assert_allclose(solution.u.isel(t=0), initial, atol=1e-7)
+    # The steepest slope at t = 1.6037 / pi: Basdevant et al., Computers and Fluids 14, 1986.
+    fine = reference.solve(burgers, 8001, 2**9 + 1, table=Table(**given["reference"]["burgers"]))
+    slope = np.gradient(fine.u.sel(t=1.6037 / np.pi, method="nearest"), fine.x).min()
+    assert slope == pytest.approx(-152.00516, rel=2e-3)
+    assert 0 < float(solution.reference_error) < 1e-5
 
 
 def test_an_equation_of_ones_own_has_a_reference(nagumo):

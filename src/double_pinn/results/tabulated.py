@@ -118,8 +118,7 @@ def read_table(problem: Problem, table: Table) -> Tabulated:
         DataError: naming the file, and what to do.
     """
     try:
-        x, t, u = _columns(problem, table)
-        x, t, u = _gridded(x, t, u, table)
+        x, t, u = _gridded(table, *_columns(problem, table))
         x, u = _rising("x", x, u)
         t, u = _rising("t", t, u.T)
         u = np.ascontiguousarray(u.T)
@@ -216,7 +215,7 @@ READERS: dict[str, Callable[[Path, dict[str, str]], tuple[list[str], Arrays]]] =
 # --- Shapes ---
 
 
-def _gridded(x, t, u, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gridded(table: Table, x, t, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return axes of shape (nx,) and (nt,), and u of shape (nx, nt)."""
     if x.shape == t.shape == u.shape:
         return _from_points(x.ravel(), t.ravel(), u.ravel())

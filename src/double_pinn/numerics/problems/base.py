@@ -135,7 +135,8 @@ class Problem:
 
     Subclasses are frozen dataclasses whose fields are the coefficients, with the paper's values as
     defaults. They set the class attributes below and define ``residual`` and ``conditions``, and
-    either ``exact`` or both ``linear_symbol`` and ``nonlinear`` for the spectral solver.
+    either ``exact`` or both ``linear_symbol`` and ``nonlinear`` for the spectral solver; or none of
+    them, where the configuration names a table of the solution.
 
     Attributes:
         name: the key in the configuration and in file names.

@@ -112,6 +112,11 @@ def as_csv_of_numpy(path):
     )
 
 
+def as_csv_of_a_spreadsheet(path):
+    points = [f"{float(x)!r};{float(t)!r};{float(wave(x, t))!r}" for x in X for t in T]
+    path.write_text("\r\n".join(["a;b;c", *points]))
+
+
 def as_meshgrids(path):
     x, t = np.meshgrid(X, T)
     np.savez(path, a=x, b=t, c=U.T)
@@ -128,6 +133,7 @@ def as_meshgrids(path):
         (".nc", as_netcdf_with_loose_axes),
         (".csv", as_csv),
         (".csv", as_csv_of_numpy),
+        (".csv", as_csv_of_a_spreadsheet),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -22,7 +22,7 @@ def worked(watch, clock, seconds, work=1.0):
 
 
 def test_a_line_every_ten_seconds_with_what_is_left(clock, capsys):
-    with Watch("the solution", 1000.0) as watch:
+    with Watch("the solution", 1000.0, "wait") as watch:
         watch.begin(40)
         worked(watch, clock, 4)
         assert capsys.readouterr().err == ""  # not worth a line
@@ -36,7 +36,7 @@ def test_a_line_every_ten_seconds_with_what_is_left(clock, capsys):
 
 def test_lines_go_where_they_are_told(clock, capsys):
     said = []
-    with Watch("it", 1000.0, said.append) as watch:
+    with Watch("it", 1000.0, "wait", said.append) as watch:
         watch.begin(10)
         worked(watch, clock, 5)
     assert said == ["it is at 50 %, about 5 seconds left"]
@@ -45,7 +45,7 @@ def test_lines_go_where_they_are_told(clock, capsys):
 
 def test_a_terminal_has_one_line(clock, capsys, monkeypatch):
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
-    with Watch("it", 1000.0) as watch:
+    with Watch("it", 1000.0, "wait") as watch:
         watch.begin(10)
         worked(watch, clock, 6)
     assert capsys.readouterr().err == (
@@ -54,15 +54,15 @@ def test_a_terminal_has_one_line(clock, capsys, monkeypatch):
 
 
 def test_what_would_take_too_long_ends_as_soon_as_the_pace_is_known(clock):
-    watch = Watch("the solution", 3600.0)
+    watch = Watch("the solution", 3600.0, "take less")
     watch.begin(720_000)
-    with pytest.raises(UserError, match="the solution would take about 10 days, and may take 60 m"):
+    with pytest.raises(UserError, match="would take about 10 days, and may take 60 minutes; take"):
         worked(watch, clock, 100, work=0.8)
     assert clock[0] == 50 + module.KNOWN_AFTER
 
 
 def test_all_parts_count(clock):
-    watch = Watch("it", 30.0)
+    watch = Watch("it", 30.0, "take less")
     watch.begin(20)
     worked(watch, clock, 20)
     watch.begin(40)

@@ -385,6 +385,16 @@ def test_where_a_job_runs_reruns_nothing(smoke, overlay):
     assert smoke_plan(smoke, overlay) == []
 
 
+def test_a_table_of_a_solution_retrains_nothing(smoke):
+    np.savez(smoke.path / "wave.npz", x=[0.0], t=[0.0], u=[0.0])
+    jobs = smoke_plan(smoke, {"reference": {"wave": {"file": "wave.npz"}}})
+    assert trained(jobs) == set()
+    assert {j.wildcards["equation"] for j in jobs if j.rule == "solve_reference"} == {"wave"}
+    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == (
+        cells_of("smoke", equation="wave")
+    )
+
+
 # --- The files that a job depends on ---
 
 

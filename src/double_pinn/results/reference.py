@@ -61,6 +61,9 @@ OVERSAMPLING = 256
 #: Points on the circle over which the phi functions are averaged.
 CONTOUR_POINTS = 64
 
+#: What to do about a solution that takes too long.
+TOO_LONG = "shorten its t_range, ask fewer points, or name a table of it (docs/method.md)"
+
 #: Two of the three ways to a solution, as the files name them.
 CLOSED_FORM = "closed form"
 SPECTRAL = "Fourier spectral method in x, exponential Runge-Kutta method in t"
@@ -143,7 +146,7 @@ def solve(
         _check_functions(problem, x)
         check_spectral(problem)
         what = f"equation {problem.name!r}: the reference solution"
-        with Watch(what, longest, say) as watch:
+        with Watch(what, longest, TOO_LONG, say) as watch:
             u, attributes = _converged(problem, x, t, modes, step, tolerance, watch)
         error = attributes["space_error"] + attributes["time_error"]
     if not np.isfinite(u).all():

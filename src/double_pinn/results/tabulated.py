@@ -193,13 +193,16 @@ def _from_csv(path: Path, names: dict[str, str]) -> tuple[list[str], Arrays]:
     lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     if len(lines) < 2:
         raise DataError("has no lines below that with the names of its columns")
+    delimiter = max(",;\t", key=lines[0].count)
     # NumPy writes its header as a comment.
-    there = [name.strip() for name in next(csv.reader([lines[0].lstrip("# ")]))]
+    there = [
+        name.strip() for name in next(csv.reader([lines[0].lstrip("# ")], delimiter=delimiter))
+    ]
     wanted = [name for name in names.values() if name in there]
     if not wanted:
         return there, {}
     indices = [there.index(name) for name in wanted]
-    values = np.loadtxt(lines[1:], delimiter=",", usecols=indices, ndmin=2)
+    values = np.loadtxt(lines[1:], delimiter=delimiter, usecols=indices, ndmin=2)
     return there, dict(zip(wanted, values.T, strict=True))
 
 

@@ -21,15 +21,18 @@ class Watch:
     Use it in a ``with`` statement.
     """
 
-    def __init__(self, what: str, longest: float, say: Callable[[str], None] | None = None):
+    def __init__(
+        self, what: str, longest: float, advice: str, say: Callable[[str], None] | None = None
+    ):
         """Start the clock.
 
         Args:
             what: is computed, as the subject of a sentence.
             longest: seconds that it may take in all.
+            advice: what to do where it would take longer.
             say: shows a line; by default it goes to stderr, in place on a terminal.
         """
-        self._what, self._longest, self._say = what, longest, say
+        self._what, self._longest, self._advice, self._say = what, longest, advice, say
         self._in_place = say is None and sys.stderr.isatty()
         self._started = self._begun = time.monotonic()
         self._shown = -float("inf")
@@ -60,7 +63,7 @@ class Watch:
         if whole > self._longest:
             raise UserError(
                 f"{self._what} would take about {in_words(whole)}, and may take "
-                f"{in_words(self._longest)}"
+                f"{in_words(self._longest)}; {self._advice}"
             )
         if now - self._shown >= (REDRAWN if self._in_place else INTERVAL):
             self._shown = now

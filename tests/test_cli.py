@@ -124,7 +124,7 @@ def test_a_missing_settings_file(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"equation__name": "burgers"}, "equation.name"),
+        ({"equation__name": "poisson"}, "equation.name"),
         ({"regularizer__name": "dropout"}, "regularizer.name"),
         ({"precision": "fp16"}, "precision"),
         ({"points__nx": 0}, "points.nx"),

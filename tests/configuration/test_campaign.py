@@ -196,8 +196,12 @@ def test_a_missing_key_is_named(key):
         (("optimizers", "gauss_newton", "switch_loss"), float("nan"), "gauss_newton.switch_loss"),
         (("device",), "tpu", "device"),
         (("scale",), "Laptop!", "scale"),
-        (("equations", "burgers"), {"nu": 1.0}, "equations.burgers"),
-        (("evaluation", "grid", "burgers"), {"nx": 9, "nt": 9}, "evaluation.grid.burgers"),
+        (("equations", "poisson"), {"nu": 1.0}, "equations.poisson"),
+        (
+            ("evaluation", "grid", "poisson"),
+            {"nx": 9, "nt": 9},
+            "evaluation.grid.poisson",
+        ),
         (("regularizers", "l3"), {"weight": 1.0}, "regularizers.l3"),
         (("optimizers", "adam"), {}, "optimizers.adam is unknown; known here: gauss_newton"),
         (("networks", "mlp"), 3, "networks.mlp"),
@@ -208,7 +212,11 @@ def test_a_missing_key_is_named(key):
         (("equations", "wave", "beta"), 10**400, "equations.wave.beta"),
         (("equations", "wave", "name"), "x", "equations.wave.name"),
         (("evaluation", "grid", "wave"), {"nx": 2, "nt": 2, "nz": 2}, "known here: nx, nt"),
-        (("reference",), {"burgers": {"file": "a.npz"}}, "reference.burgers is unknown; known"),
+        (
+            ("reference",),
+            {"poisson": {"file": "a.npz"}},
+            "reference.poisson is unknown; known",
+        ),
         (
             ("reference",),
             {"wave": {"file": "a.txt"}},
@@ -259,7 +267,7 @@ def load_table(tmp_path, change):
     [
         ("cell", "Not A Name"),
         ("cell", "convection_double_fp32"),
-        ("equation", "burgers"),
+        ("equation", "poisson"),
         ("regularizer", "dropout"),
         ("weight", "1e-3"),  # the first row has no regulariser
         ("precision", "fp16"),

@@ -142,7 +142,7 @@ def test_a_domain_of_no_width_is_refused(plain, key, low, width):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("equation.name", "burgers"),
+        ("equation.name", "poisson"),
         ("equation.name", ["wave"]),
         ("equation.parameters", 3),
         ("regularizer.name", "dropout"),

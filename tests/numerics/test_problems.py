@@ -11,7 +11,7 @@ from double_pinn.numerics.problems import Initial, Left, Periodic, Right
 
 
 def test_names():
-    assert names("equation") == ("allen_cahn", "convection", "reaction", "wave")
+    assert {"allen_cahn", "convection", "reaction", "wave"} <= set(names("equation"))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_allen_cahn_has_no_closed_form():
 
 
 def test_an_unknown_equation_names_the_known_ones():
-    with pytest.raises(SettingsError, match=r"equation\.name is 'burgers'.*convection"):
-        get_problem("burgers")
+    with pytest.raises(SettingsError, match=r"equation\.name is 'poisson'.*convection"):
+        get_problem("poisson")
 
 
 def test_an_unknown_coefficient_names_the_known_ones():

@@ -43,6 +43,7 @@ OVERLAY = {
 # Instead of training on a GPU that is none: what SLURM gave to the job.
 STAND_IN = """\
 #!/bin/sh
+[ "$1" = where ] && exit
 while [ $# -gt 1 ]; do
   case "$1" in --output) output=$2 ;; --device) device=$2 ;; esac
   shift

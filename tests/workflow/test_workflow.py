@@ -114,7 +114,7 @@ def refusal(checkout, *arguments):
         ({"network": {"width": 4}}, "network"),
         ({"iterations": {"default": -5}}, "iterations.default"),
         ({"iterations": {"cells": {"nobody": 5}}}, "iterations.cells.nobody"),
-        ({"equations": {"burgers": {"nu": 0.01}}}, "equations.burgers"),
+        ({"equations": {"poisson": {"nu": 0.01}}}, "equations.poisson"),
         ({"equations": {"wave": {"x_range": [1.0, 1.0]}}}, "equations.wave.x_range"),
         ({"regularizers": {"l3": {}}}, "regularizers.l3"),
         ({"scale": "nowhere"}, "iterations is missing"),
@@ -128,7 +128,7 @@ def test_a_bad_configuration_is_refused_by_key(checkout, overlay, key):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("equation", "burgers"),
+        ("equation", "poisson"),
         ("regularizer", "dropout"),
         ("precision", "fp16"),
         ("optimizer", "adam"),

@@ -1,11 +1,7 @@
 """The functions of an equation, as somebody wrote them: called on arrays, or refused by name."""
 
-import contextlib
-import traceback
-from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from double_pinn.errors import UserError
@@ -65,33 +61,6 @@ def values_of(problem: Any, name: str, *arguments: np.ndarray) -> np.ndarray:
             f"{written} gives shape {found.shape} where {shape} is asked; {needed} that works "
             "point by point"
         ) from None
-
-
-@contextlib.contextmanager
-def traced(problem: Any) -> Iterator[None]:
-    """Let the lines of an equation be traced by JAX; say which of them cannot be.
-
-    Args:
-        problem: the equation.
-
-    Raises:
-        UserError: in place of JAX's own error, naming class and method.
-    """
-    try:
-        yield
-    except jax.errors.JAXTypeError as error:
-        raise UserError(
-            f"{_place(problem, error)} cannot be differentiated by JAX ({_first_line(error)}); "
-            "write it with functions of jax.numpy: jnp.sin for np.sin, jnp.where for if"
-        ) from error
-
-
-def _place(problem, error: Exception) -> str:
-    """Return the innermost function of an equation's class in which an error occurred."""
-    names = [cls.__name__ for cls in type(problem).__mro__[:-1]]
-    inside = [frame.f_code.co_qualname for frame, _ in traceback.walk_tb(error.__traceback__)]
-    mine = [name for name in inside if {*name.split(".")} & {*names}]
-    return mine[-1].replace(".<locals>", "") if mine else type(problem).__name__
 
 
 def _first_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from double_pinn.numerics.cores import WHOLE, compiled
 from double_pinn.numerics.derivatives import VALUE, make_plan, partial
-from double_pinn.numerics.functions import traced, values_of
+from double_pinn.numerics.functions import values_of
 from double_pinn.numerics.networks.base import Network
 from double_pinn.numerics.objective import Objective, loss_terms, row_system
 from double_pinn.numerics.optimizers.base import Optimizer, StepState
@@ -108,16 +108,15 @@ class Trainer:
         self.network = network = made_of.network.bound(dtype)
         train = training_points(made_of.grid, problem)
         test = test_points(made_of.sample, problem)
-        with traced(problem):
-            rows = row_system(
-                problem,
-                train,
-                network,
-                made_of.regularizer,
-                cores,
-                term_weights=made_of.term_weights,
-                grid_column=made_of.grid.nt,
-            )
+        rows = row_system(
+            problem,
+            train,
+            network,
+            made_of.regularizer,
+            cores,
+            term_weights=made_of.term_weights,
+            grid_column=made_of.grid.nt,
+        )
         self.objective = Objective(network, rows, made_of.regularizer)
         self.stepper = optimizer.stepper(self.objective)
         systems = [row_system(problem, points, network, cores=cores) for points in (train, test)]

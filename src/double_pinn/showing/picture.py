@@ -63,7 +63,7 @@ def figure(cell: xr.Dataset) -> Figure:
     style.title(error, next(letter), "|û − u|")
 
     _residual(page, residual, cell)
-    style.title(residual, next(letter), "|F(û)|, collocation points")
+    style.title(residual, next(letter), "|F(û)| and points")
 
     panels.losses(losses, cell)
     panels.share_limits([losses])

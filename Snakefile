@@ -51,6 +51,7 @@ include: "workflow/rules/pictures.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/costs.smk"
+include: "workflow/rules/start.smk"
 
 
 localrules:
@@ -66,9 +67,22 @@ localrules:
 
 
 onstart:
-    # On a cluster there is no telling.
-    if workflow.is_main_process and workflow.local_exec:
-        announce()
+    if workflow.is_main_process and not workflow.touch:
+        keep_what_is_replaced()
+        # On a cluster there is no telling.
+        if workflow.local_exec:
+            announce()
+
+
+onsuccess:
+    if workflow.is_main_process:
+        settle()
+        say_size_of_checkpoints()
+
+
+onerror:
+    if workflow.is_main_process:
+        settle()
 
 
 rule all:

@@ -159,6 +159,15 @@ def evaluate_arguments(tmp_path, values):
     ]
 
 
+def test_an_output_that_cannot_be_written(settings_file, tmp_path, capsys, unconfigured):
+    """Known before the first iteration, whatever is in the way."""
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "run.nc", tmp_path):
+        message = refused(capsys, *train_arguments(settings_file(), output))
+        assert str(output) in message
+        assert "cannot be written" in message
+
+
 def test_a_reference_of_another_equation(settings_file, tmp_path, capsys, unconfigured):
     solution = reference.solve(get_problem("wave"), 9, 9)
     write_dataset(solution, tmp_path / "wave.nc")

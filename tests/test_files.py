@@ -245,3 +245,34 @@ def test_reading_is_named_too(tmp_path):
         files.naming(tmp_path, "read"),
     ):
         files.digest(tmp_path)
+
+
+def test_a_file_that_could_be_written_is_not_there_afterwards(tmp_path):
+    files.check_writable(tmp_path / "new" / "a.nc")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_trial_leaves_a_file_as_it_is(old):
+    files.check_writable(old)
+    assert old.read_text() == "old"
+    assert list(old.parent.iterdir()) == [old]
+
+
+def test_what_cannot_be_written_is_known_beforehand(old):
+    with pytest.raises(DataError, match=r"b\.nc: cannot be written"):
+        files.check_writable(old / "b.nc")
+    with pytest.raises(DataError, match="it is a folder"):
+        files.check_writable(old.parent)
+
+
+def test_the_size_of_a_folder(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "a").write_bytes(bytes(1000))
+    (tmp_path / "b").write_bytes(bytes(500))
+    assert files.size(tmp_path) == 1500
+    assert files.size(tmp_path / "nothing") == 0
+    assert [files.megabytes(n) for n in (200_000, 45_400_000, 1_800_000_000)] == [
+        "0.2 MB",
+        "45 MB",
+        "1,800 MB",
+    ]

@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from double_pinn import __version__
+from double_pinn import __version__, files
 from double_pinn.code import PACKAGE, same_code
 from double_pinn.errors import DeviceError, TrainingInterruptedError, UserError
 from double_pinn.values import LARGEST_SEED
@@ -157,6 +157,7 @@ def _train(args):
     from double_pinn.configuration.settings import Table, load_settings
 
     settings = load_settings(args.settings)
+    files.check_writable(args.output)
     table = Table.from_words(*args.table) if args.table else None
     optimizer, available = settings.optimizer, 1
     if args.device == "cpu":
@@ -321,7 +322,6 @@ def _restore(args):
 
 
 def _document(args):
-    from double_pinn import files
     from double_pinn.configuration import catalogue, documents
 
     catalogue.read_without_jax()

@@ -97,6 +97,30 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
+def size(folder: Path) -> int:
+    """Return the bytes of all files below a folder; one that vanishes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes in words: ``0.3 MB``, ``45 MB``, ``1,800 MB``."""
+    return f"{count / 1e6:,.{0 if count >= 1e7 else 1}f} MB"
+
+
+def check_writable(path: Path) -> None:
+    """Find out now whether a file can be written later; nothing is left of the trial.
+
+    Raises:
+        DataError: if it cannot, because of its folder, or because it is a folder itself.
+    """
+    with _staging([path], rename=False) as staged, naming(path, "written"):
+        write_through(staged[path], b"")
+
+
 @contextlib.contextmanager
 def naming(
     path: Path, what: str, failures: tuple[type[Exception], ...] = _FAILURES
@@ -120,7 +144,7 @@ def naming(
 
 
 @contextlib.contextmanager
-def _staging(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
+def _staging(paths: Iterable[Path], rename: bool = True) -> Iterator[dict[Path, Path]]:
     """Yield a temporary name for each file; afterwards rename all of them, or remove them."""
     staged = {path: _beside(path) for path in paths}
     try:
@@ -130,6 +154,8 @@ def _staging(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
                 if path.is_dir():  # seen now: not after others have got their names
                     raise IsADirectoryError(None, "it is a folder")
         yield staged
+        if not rename:
+            return
         for path, temporary in staged.items():
             with naming(path, "written"):
                 temporary.replace(path)
@@ -139,7 +165,7 @@ def _staging(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
     finally:
         for temporary in staged.values():
             with contextlib.suppress(OSError):
-                temporary.unlink()  # there only after a failure
+                temporary.unlink()  # there only after a failure or a trial
 
 
 def _beside(path: Path) -> Path:

@@ -79,6 +79,14 @@ def test_the_newest_two_are_kept(folder):
     assert names(folder) == ["00000010", "100000000"]
 
 
+def test_one_is_kept_at_the_end(folder):
+    for k in (1, 5):
+        folder.save(state_of(k), {"iteration": k})
+    folder.save(state_of(7), {"iteration": 7}, keep=1)
+    assert names(folder) == ["00000007"]
+    assert folder.size() > sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state_of(7)))
+
+
 def test_a_second_checkpoint_of_an_iteration_stands_beside_the_first(folder):
     for value in (1, 2, 3):
         folder.save(state_of(value), {"iteration": 5})

@@ -320,8 +320,11 @@ def test_interrupted_again_and_again(straight, settings, tmp_path, monkeypatch):
 
 def test_wall_clock_checkpoints_change_nothing(straight, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_STRETCH_SECONDS", 0.0)
-    same(train(settings(), 0, checkpoints=tmp_path, checkpoint_seconds=0.0), straight)
-    assert len(list(tmp_path.glob("[0-9]*"))) == 2
+    again = At(math.inf, None)
+    run = train(settings(), 0, checkpoints=tmp_path, checkpoint_seconds=0.0, progress=again)
+    same(run, straight)
+    assert len(list(tmp_path.glob("[0-9]*"))) == 1  # which a larger budget continues
+    assert any(f" MB in {tmp_path}: a larger budget" in line for line in again.said)
 
 
 def test_an_interrupted_run_without_a_folder_says_that_it_is_lost(settings):

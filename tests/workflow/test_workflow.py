@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -357,6 +358,26 @@ def test_a_higher_budget_and_a_second_seed_for_real(smoke, tmp_path):
         assert evaluation["seed"].values.tolist() == [0, 1]
         assert evaluation["iterations_run"].values.tolist() == [30, 30]
         assert np.isfinite(evaluation["rmae"]).all()
+
+
+def test_a_run_that_is_refused_or_fails_leaves_the_finished_one(smoke, tmp_path):
+    copy = smoke.duplicate(tmp_path / "copy")
+    run = "results/smoke/runs/wave_none_fp64/seed0.nc"
+    before = (copy.path / run).read_bytes()
+    lower = copy.overlay({"iterations": {"default": 10}})
+    done = copy.snakemake("--configfile", SMOKE, lower, "--", run)
+    assert done.returncode != 0
+    assert "holds iteration 20, beyond stopping.max_iterations = 10" in done.stdout
+    assert f"{run} is the one of before" in done.stdout
+    assert (copy.path / run).read_bytes() == before
+    assert [path.name for path in (copy.path / run).parent.iterdir()] == ["seed0.nc"]
+
+    forced = copy.snakemake("--force", "--configfile", SMOKE, lower, "--", run)
+    assert forced.returncode == 0, forced.stdout
+    with xr.open_dataset(copy.path / run) as dataset:
+        assert dataset.attrs["iterations_run"] == 10
+    assert not list(copy.path.glob("results/smoke/**/*.kept"))
+    assert re.search(r"Checkpoints: [\d.,]+ MB in results/smoke/checkpoints", forced.stdout)
 
 
 def test_a_changed_weight_retrains_that_regularizer_only(smoke):

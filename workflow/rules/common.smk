@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from shlex import quote
 
@@ -132,7 +131,7 @@ def numbers_of(kind):
     return sorted(int(target.removeprefix(kind)) for target in targets)
 
 
-# --- At the start ---
+# --- Before anything else ---
 
 
 def refuse_other_code():
@@ -154,25 +153,6 @@ def refuse_other_code():
         ) from None
     if done.returncode:
         raise UserError(done.stderr.strip().removeprefix("error: "))
-
-
-def announce():
-    """Say how many jobs there are, and about how long they take if they run here."""
-    from double_pinn.results.duration import Training, announcement, measure, timings
-
-    jobs = list(workflow.dag.needrun_jobs())
-    seeds = Counter(job.wildcards.cell for job in jobs if job.rule.name == "train_network")
-    trainings = [
-        Training(CAMPAIGN.run(cell), count, CAMPAIGN.train_job(cell).threads)
-        for cell, count in seeds.items()
-    ]
-    others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
-    cores = workflow.resource_settings.cores
-    # Reading an archive takes a second, for nothing where only figures are drawn.
-    archived = timings(ROOT / "results" / "archive") if trainings else []
-    print(
-        f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr
-    )
 
 
 # Every job reads the workflow again: without JAX that takes no time.

@@ -190,12 +190,14 @@ class CheckpointFolder:
             os.close(self._lock)
             self._lock = None
 
-    def save(self, state, progress: dict):
-        """Write a checkpoint, then remove all but the newest two.
+    def save(self, state, progress: dict, keep: int = _KEEP):
+        """Write a checkpoint, then remove all but the newest.
 
         Args:
             state: a pytree of arrays.
             progress: plain values, with an ``iteration``.
+            keep: how many stay, this one among them. Two, as long as a run goes on: the newest may
+                be damaged later.
 
         Raises:
             DataError: if it cannot be written, such as on a full disk; earlier ones stay.
@@ -213,7 +215,7 @@ class CheckpointFolder:
                 f"written, earlier ones stay: {reason or type(error).__name__}"
             ) from error
         complete = [p for p in _complete(self.folder) if p not in self._unreadable]
-        for old in [*self._unreadable, *complete[_KEEP:]]:
+        for old in [*self._unreadable, *complete[keep:]]:
             shutil.rmtree(old, ignore_errors=True)
         self._unreadable = []
 
@@ -244,6 +246,10 @@ class CheckpointFolder:
         except BaseException:
             _remove(partial)
             raise
+
+    def size(self) -> int:
+        """Return the bytes that the checkpoints take."""
+        return files.size(self.folder)
 
     def restore(self, template) -> Checkpoint | None:
         """Read the newest checkpoint that verifies.

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from double_pinn import files
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError, TrainingInterruptedError
 from double_pinn.numerics.trainer import Ingredients, Solution, Trainer
@@ -135,9 +136,9 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
     def elapsed():
         return before + time.monotonic() - started
 
-    def save():
+    def save(**options):
         now.wall_time = elapsed()
-        folder.save(state, now.as_dict())
+        folder.save(state, now.as_dict(), **options)
 
     with Signals() as signals:
         while now.stop_reason is None:
@@ -181,8 +182,12 @@ def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
             _log(trainer, state, now, elapsed(), progress)
         now.wall_time = elapsed()
         if folder and not was_finished:
-            # Kept: the netCDF is not written yet, and a larger budget continues from here.
-            save()
+            # One stays: the netCDF is not written yet, and a larger budget continues from here.
+            save(keep=1)
+            say(
+                f"checkpoint of {files.megabytes(folder.size())} in {folder.folder}: "
+                "a larger budget continues from it"
+            )
     say(f"{now.iteration:,} iterations, stopped by {now.stop_reason}")
     return _dataset(trainer, settings, seed, state, now)
 
@@ -210,7 +215,8 @@ def _start(trainer, settings, seed, folder, say):
     if now.iteration > budget:
         raise DataError(
             f"{folder.folder} holds iteration {now.iteration}, beyond stopping.max_iterations = "
-            f"{budget}: raise it to continue, or remove the folder to start over"
+            f"{budget}: raise it to continue; to start over, remove the folder "
+            "(in the workflow: snakemake --force with the name of the run's file)"
         )
     say(f"continues from iteration {now.iteration:,}")
     if now.stop_reason == "max_iterations" and now.iteration < budget:

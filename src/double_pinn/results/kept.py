@@ -1,0 +1,84 @@
+"""What a job is about to replace, kept beside until the new one stands.
+
+Snakemake deletes the output of a job before the job starts, which may then be refused: a budget
+below that of the checkpoints, another version of JAX, a full disk. What is kept has ``.kept``
+behind its name, in the same folder.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from double_pinn import files
+
+_SUFFIX = ".kept"
+
+
+def keep(path: Path) -> None:
+    """Give a finished file a second name, under which it outlives its deletion.
+
+    Args:
+        path: the file; one that is not there is left to what is kept of it already.
+
+    Raises:
+        DataError: if the folder cannot be written.
+    """
+    place = _place(path)
+    if not path.is_file():
+        return
+    with files.naming(place, "written"):
+        place.unlink(missing_ok=True)
+        try:
+            os.link(path, place)
+        except OSError:  # some file systems have no links
+            shutil.copy2(path, place)
+
+
+def set_aside(folder: Path) -> None:
+    """Rename a folder of checkpoints, so that a training starts anew.
+
+    Args:
+        folder: of one run; one without checkpoints is left to what is kept of it already.
+
+    Raises:
+        DataError: if it cannot be renamed.
+    """
+    place = _place(folder)
+    if not _holds_checkpoints(folder):
+        return
+    with files.naming(place, "written"):
+        shutil.rmtree(place, ignore_errors=True)
+        folder.rename(place)
+
+
+def settle(root: Path) -> list[Path]:
+    """Put back what nothing has replaced, and remove what was replaced.
+
+    Args:
+        root: a folder with all that is below it; no job may be at work there.
+
+    Returns:
+        What was put back.
+
+    Raises:
+        DataError: if a folder cannot be written.
+    """
+    returned = []
+    for place in sorted(root.rglob(f"*{_SUFFIX}")):
+        path = place.with_suffix("")
+        with files.naming(path, "written"):
+            if path.is_file() or _holds_checkpoints(path):
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
+            else:
+                shutil.rmtree(path, ignore_errors=True)  # a lock, at most
+                place.rename(path)
+                returned.append(path)
+    return returned
+
+
+def _place(path: Path) -> Path:
+    return path.with_name(path.name + _SUFFIX)
+
+
+def _holds_checkpoints(folder: Path) -> bool:
+    return any(folder.glob("[0-9]*"))

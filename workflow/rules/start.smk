@@ -1,0 +1,60 @@
+# What is said and done before the first job and after the last.
+
+from collections import Counter
+
+from double_pinn import files
+from double_pinn.results import kept
+
+
+def training_jobs():
+    """Return the training jobs that are about to run."""
+    return [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train_network"]
+
+
+def results_folder():
+    return Path("results", SCALE)
+
+
+def announce():
+    """Say how many jobs there are, and about how long they take if they run here."""
+    from double_pinn.results.duration import Training, announcement, measure, timings
+
+    jobs = list(workflow.dag.needrun_jobs())
+    seeds = Counter(job.wildcards.cell for job in training_jobs())
+    trainings = [
+        Training(CAMPAIGN.run(cell), count, CAMPAIGN.train_job(cell).threads)
+        for cell, count in seeds.items()
+    ]
+    others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
+    cores = workflow.resource_settings.cores
+    # Reading an archive takes a second, for nothing where only figures are drawn.
+    archived = timings(ROOT / "results" / "archive") if trainings else []
+    print(
+        f"Duration: {announcement(trainings, others, cores, archived, measure)}.", file=sys.stderr
+    )
+
+
+def keep_what_is_replaced():
+    """Keep the runs that Snakemake is about to delete; a run that is forced is trained anew."""
+    for job in training_jobs():
+        kept.keep(Path(job.output[0]))
+        if workflow.dag.reason(job).forced:
+            kept.set_aside(Path(job.params.checkpoints))
+
+
+def settle():
+    """Put back every run that was to be replaced and was not."""
+    for path in kept.settle(results_folder()):
+        if path.suffix:
+            print(f"{path} is the one of before: no new one was finished.", file=sys.stderr)
+
+
+def say_size_of_checkpoints():
+    """Say what the checkpoints of this scale take, what they are for, and how to be rid of them."""
+    folder = results_folder() / "checkpoints"
+    if size := files.size(folder):
+        print(
+            f"Checkpoints: {files.megabytes(size)} in {folder}. A larger budget continues from "
+            f"them; nothing else needs them (rm -r {folder}).",
+            file=sys.stderr,
+        )

@@ -68,6 +68,7 @@ localrules:
 
 onstart:
     if workflow.is_main_process and not workflow.touch:
+        check_roles()
         keep_what_is_replaced()
         # On a cluster there is no telling.
         if workflow.local_exec:

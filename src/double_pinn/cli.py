@@ -5,6 +5,7 @@ and imports its room then; figures and tables never import JAX.
 """
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -471,6 +472,10 @@ def main(argv=None) -> int:
     0: done. 1: a defect, with its traceback. 2: bad input, with a message that says what to do.
     75: interrupted by a signal after the state was saved; run the same command again to continue.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Where the locale has no such letter, another stands for it: that is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     try:
         _check_code()

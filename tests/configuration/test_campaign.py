@@ -19,7 +19,7 @@ from double_pinn.configuration.settings import (
     reference_from_dict,
     settings_from_dict,
 )
-from double_pinn.errors import SettingsError
+from double_pinn.errors import DataError, SettingsError
 from double_pinn.running.identity import checkpoint_key
 from double_pinn.showing.figures import figure_numbers
 
@@ -306,7 +306,8 @@ def test_a_value_too_many_is_refused_by_line(tmp_path):
     text[2] += ",extra"
     path = tmp_path / "experiments.csv"
     path.write_text("\n".join(text))
-    with pytest.raises(SettingsError, match=r"line 3 \(convection_.*\): more values than columns"):
+    words = r"line 3 \(convection_.*\): more values than columns, 'extra' is under none"
+    with pytest.raises(DataError, match=words):
         load({**CONFIGS["laptop"], "experiments": str(path)})
 
 
@@ -319,12 +320,20 @@ def test_a_blank_line_does_not_shift_the_lines(tmp_path):
         load({**CONFIGS["laptop"], "experiments": str(path)})
 
 
-def test_a_table_that_is_no_text_or_names_a_column_twice(tmp_path):
-    path = tmp_path / "experiments.csv"
-    for content, words in [(b"\xff\xfe", "not UTF-8"), (b"cell,nx,nx\n", "nx stands there twice")]:
-        path.write_bytes(content)
-        with pytest.raises(SettingsError, match=words):
-            load({**CONFIGS["laptop"], "experiments": str(path)})
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seeds": "0,1"}, r"seeds is '0,1': a list is needed \(seeds=\[0,1\] on the command line"),
+        ({"seeds": 3}, r"seeds is 3: a list is needed \(seeds=\[3\] on the command line"),
+        ({"seeds": None}, "seeds is empty: a list is needed; write it there, or remove the line"),
+        ({"equations": None}, "equations is empty: a table of keys and values is needed"),
+        ({"iterations": {"default": None}}, "iterations.default is empty: an integer is needed"),
+        ({"equations": {"wave": None}}, "equations.wave is empty: a table of keys and values"),
+    ],
+)
+def test_what_is_refused_says_how_to_write_it(change, words):
+    with pytest.raises(SettingsError, match=words):
+        load({**CONFIGS["laptop"], **change})
 
 
 def test_a_role_is_played_by_one_cell(tmp_path):

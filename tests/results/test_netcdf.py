@@ -2,6 +2,8 @@
 
 import datetime
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -193,3 +195,21 @@ def test_commit_is_unknown_outside_a_checkout_of_ours(tmp_path, monkeypatch):
     assert netcdf.commit.__wrapped__() == "unknown"
     monkeypatch.setenv("PATH", "")  # no git
     assert netcdf.commit.__wrapped__() == "unknown"
+
+
+def test_a_file_that_another_program_writes_is_in_use(tmp_path):
+    """Not damaged, and not to be removed."""
+    path = tmp_path / "a.nc"
+    write_dataset(xr.Dataset({"u": ("x", [1.0])}, {"x": [0.0]}), path, title="t", source="s")
+    program = (
+        f"import netCDF4; d = netCDF4.Dataset({str(path)!r}, 'a'); print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        with pytest.raises(DataError, match=r"a\.nc: is in use: .* close it there") as refused:
+            read_dataset(path)
+        other.communicate(b"\n")
+    assert "remove" not in str(refused.value)
+    assert read_dataset(path).u == 1.0

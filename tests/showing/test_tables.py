@@ -296,7 +296,9 @@ def test_unknown_rows_are_refused(tmp_path, role):
 )
 def test_a_file_of_another_cell_is_refused(tmp_path, role, name, value):
     path = evaluation(tmp_path / "a.nc")
-    with pytest.raises(DataError, match=rf"a\.nc: its {name} is '{value}', but the row '{role}'"):
+    with pytest.raises(
+        DataError, match=rf"a\.nc: its {name} is '{value}', but .* the row '{role}'"
+    ):
         tables.table1({role: path}, PUBLISHED)
 
 
@@ -340,3 +342,16 @@ def test_unknown_output_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match=r"t\.xlsx"):
         tables.write({}, PUBLISHED, [tmp_path / "t.csv", tmp_path / "t.xlsx"])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_table_would_refuse_is_known_before_training():
+    cell = {"cell": "c", "equation": "wave", "network": "mlp", "regularizer": "double"}
+    good = {**cell, "precision": "fp64", "optimizer": "lbfgs"}
+    tables.check({"wave/double_pinn": good})
+    with pytest.raises(UserError, match="'wave/bogus': give EQUATION/ROW=FILE with a row of"):
+        tables.check({"wave/bogus": good})
+    words = (
+        "table 1: cell c, as 'wave/pinn_fp64': its regularizer is 'double', but 'none' is needed"
+    )
+    with pytest.raises(UserError, match=words):
+        tables.check({"wave/pinn_fp64": good})

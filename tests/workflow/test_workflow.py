@@ -148,6 +148,24 @@ def test_a_bad_row_is_refused_by_file_cell_and_column(checkout, column, value):
         assert part in message
 
 
+def test_a_role_that_a_figure_does_not_know_is_refused_before_training(checkout, tmp_path):
+    text = (ROOT / "config/experiments.csv").read_text(encoding="utf-8")
+    table = tmp_path / "a table.csv"
+    table.write_text(text.replace("figure1:none", "figure1:bogus"), encoding="utf-8")
+    overlay = checkout.overlay({"experiments": str(table)})
+    run = "results/smoke/runs/convection_none_fp32/seed0.nc"
+    done = checkout.snakemake("--configfile", SMOKE, overlay, "--", run)
+    assert done.returncode != 0
+    assert "a table.csv: used_in: figure 1: unknown cell 'bogus'" in done.stdout
+    assert not (checkout.path / "results/smoke/runs").exists()
+
+
+def test_a_workflow_profile_that_is_not_there_is_refused(checkout):
+    done = checkout.snakemake("--dry-run", "--workflow-profile", "slrm", "--configfile", SMOKE)
+    assert done.returncode != 0
+    assert "--workflow-profile slrm: there is no such profile; there are ci, def" in done.stdout
+
+
 def test_a_missing_file_is_named(checkout):
     assert "none.csv" in refusal(checkout, "--config", "experiments=none.csv")
 

@@ -34,5 +34,5 @@ rule write_claims:
     params:
         cells=[option for target in CAMPAIGN.uses for option in roles_of(target, f"{target}:")],
     shell:
-        "double-pinn claims {params.cells} --published {input.published}"
+        "double-pinn claims {params.cells} --published {input.published:q}"
         " --output {output.md} {output.html} > {log} 2>&1"

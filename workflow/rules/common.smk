@@ -1,5 +1,6 @@
 # Reads and checks the configuration (src/double_pinn/configuration) and finds the files of each job.
 
+import argparse
 import os
 import subprocess
 import sys
@@ -144,7 +145,11 @@ def refuse_other_code():
     try:
         with_place = {**os.environ, "DOUBLE_PINN_CODE": str(PACKAGE)}
         done = subprocess.run(
-            ["double-pinn", "where"], env=with_place, capture_output=True, text=True
+            ["double-pinn", "where"],
+            env=with_place,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError:
         raise UserError(
@@ -155,6 +160,21 @@ def refuse_other_code():
         raise UserError(done.stderr.strip().removeprefix("error: "))
 
 
+def refuse_missing_profile():
+    """Refuse a workflow profile that is not there: Snakemake would run without one, here."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--workflow-profile", default="none")
+    name = parser.parse_known_args(sys.argv[1:])[0].workflow_profile
+    folders = [Path("profiles"), ROOT / "profiles"]
+    if name != "none" and not any(
+        path.exists() for path in (Path(name), *(f / name for f in folders))
+    ):
+        known = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/*config*.yaml"))
+        raise UserError(
+            f"--workflow-profile {name}: there is no such profile; there are {', '.join(known)}"
+        )
+
+
 # Every job reads the workflow again: without JAX that takes no time.
 catalogue.read_without_jax()
 settings_given = workflow.config_settings
@@ -162,6 +182,7 @@ update_config(config, typed(dict(settings_given.config or {})))
 try:
     if workflow.is_main_process:
         refuse_other_code()
+        refuse_missing_profile()
         check_scale(settings_given.config or {}, settings_given.configfiles, ROOT / "config")
     CAMPAIGN = Campaign(
         config,

@@ -42,5 +42,5 @@ if "figure10" in CAMPAIGN.uses:
             cells=roles_of("figure10"),
             trained=CAMPAIGN.trained("figure10"),  # for the caption
         shell:
-            "double-pinn costs {params.cells} --published {input.published}"
+            "double-pinn costs {params.cells} --published {input.published:q}"
             " --output {output.csv} {output.md} {output.html} > {log} 2>&1"

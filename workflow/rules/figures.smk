@@ -41,5 +41,5 @@ for number in numbers_of("figure"):
             cells=roles_of(f"figure{number}"),
             trained=CAMPAIGN.trained(f"figure{number}"),  # for the caption
         shell:
-            "double-pinn figure {params.number} {params.cells} --published {input.published}"
+            "double-pinn figure {params.number} {params.cells} --published {input.published:q}"
             " --output {output.pdf} {output.png} > {log} 2>&1"

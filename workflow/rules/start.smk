@@ -34,6 +34,26 @@ def announce():
     )
 
 
+def check_roles():
+    """Refuse now what figures and tables would refuse after hours of training.
+
+    Only where something is trained: what draws takes seconds to load.
+    """
+    if not training_jobs():
+        return
+    from double_pinn.showing import figures, tables
+
+    try:
+        for target, players in CAMPAIGN.uses.items():
+            cells = {role: CAMPAIGN.run(cell).attributes() for role, cell in players.items()}
+            if target.startswith("figure"):
+                figures.check(int(target.removeprefix("figure")), cells)
+            else:
+                tables.check(cells)
+    except UserError as error:
+        raise WorkflowError(f"{CAMPAIGN.configuration.experiments}: used_in: {error}")
+
+
 def keep_what_is_replaced():
     """Keep the runs that Snakemake is about to delete; a run that is forced is trained anew."""
     for job in training_jobs():

@@ -46,5 +46,5 @@ for number in numbers_of("table"):
         params:
             cells=roles_of(f"table{number}"),
         shell:
-            "double-pinn table {params.cells} --published {input.published}"
+            "double-pinn table {params.cells} --published {input.published:q}"
             " --output {output.csv} {output.md} {output.tex} {output.html} > {log} 2>&1"

@@ -1,7 +1,5 @@
 """The table of experiments: a row is a cell, one trained model of the paper, at every seed."""
 
-import csv
-import io
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from pydantic import Field
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.model import is_finite
 from double_pinn.configuration.settings import DEFAULT_CHOICES, Precision, checked
+from double_pinn.configuration.spreadsheets import read_lines
 from double_pinn.errors import SettingsError
 from double_pinn.values import AxisCount, Name, Positive, Section
 
@@ -80,21 +79,13 @@ def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
 
     Raises:
         SettingsError: naming the file, the line and the column.
+        DataError: if the file is not of the form that :func:`read_lines` reads.
     """
     if not path.is_file():
         raise SettingsError(f"configuration: experiments: there is no file {path}")
-    try:
-        # Spreadsheets put a mark before the first column.
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8 text: {error.reason}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = reader.fieldnames or []
-    if twice := [name for name in columns if columns.count(name) > 1]:
-        raise SettingsError(f"{path}: the column {twice[0]} stands there twice")
     rows: dict[str, Row] = {}
-    for texts in reader:
-        where = f"{path}, line {reader.line_num} ({texts.get('cell') or 'no name'})"
+    for number, texts in read_lines(path)[1]:
+        where = f"{path}, line {number} ({texts.get('cell', 'no name')})"
         try:
             row = _row(texts, targets)
             if row.cell in rows:
@@ -108,10 +99,8 @@ def read_experiments(path: Path, targets: Collection[str]) -> dict[str, Row]:
     return rows
 
 
-def _row(texts: dict, targets: Collection[str]) -> Row:
-    if None in texts:
-        raise SettingsError("more values than columns")
-    values = {key: _parsed(key, text) for key, text in texts.items() if text not in ("", None)}
+def _row(texts: dict[str, str], targets: Collection[str]) -> Row:
+    values = {key: _parsed(key, text) for key, text in texts.items()}
     for column, value in values.items():
         if not (isinstance(value, str) or is_finite(value)):
             raise SettingsError(f"{column} is {value}: a finite number is needed")

@@ -37,7 +37,9 @@ def _line(detail: Mapping, values, model) -> str:
         return f"{key} is missing"
     if kind == "extra_forbidden":
         return f"{key} is unknown; known here: {', '.join(_known(model, path[:-1]))}"
-    return f"{key} is {value!r}: {_needed(detail)}{_hint(value, kind)}"
+    if value is None:
+        return f"{key} is empty: {_needed(detail)}; write it there, or remove the line"
+    return f"{key} is {value!r}: {_needed(detail)}{_hint(key, value, kind)}"
 
 
 def _known(model, path: Iterable[str]) -> list[str]:
@@ -89,7 +91,9 @@ def _needed(detail: Mapping) -> str:
     return needed.get(kind, detail["msg"].removeprefix("Value error, "))
 
 
-def _hint(value, kind: str) -> str:
-    """Explain a number that YAML took for text, such as 5e-4."""
+def _hint(key: str, value, kind: str) -> str:
+    """Explain a number that YAML took for text, such as 5e-4, and a list without brackets."""
+    if kind == "list_type" and isinstance(value, (str, int, float)):
+        return f" ({key}=[{value}] on the command line, {key}: [{value}] in a file)"
     is_power = isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value)
     return " (text for YAML; write 5e-4 as 5.0e-4)" if kind == "float_type" and is_power else ""

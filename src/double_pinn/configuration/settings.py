@@ -345,13 +345,16 @@ def read_json(path) -> Any:
         SettingsError: if the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"settings file {path} does not exist") from None
     except OSError as error:
         raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"settings file {path} is not valid JSON: {error}") from None
+        raise SettingsError(
+            f"settings file {path} is not valid JSON: {error}; if Snakemake wrote it, remove it: "
+            "it will be written again"
+        ) from None
 
 
 def load_settings(path, build=settings_from_dict):

@@ -5,6 +5,7 @@ has a long name and units, and the global attributes hold the title, the source,
 the run, the versions of what computed it and the commit of this repository.
 """
 
+import fcntl
 import functools
 import importlib.metadata
 import os
@@ -152,7 +153,8 @@ def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> x
         The dataset, every value loaded.
 
     Raises:
-        DataError: if the file is missing, truncated or corrupt, or lacks a variable.
+        DataError: if the file is missing, truncated or corrupt, in use by another program, or lacks
+            a variable.
     """
     path = Path(path)
     again = "remove it and run the rule that writes it again"
@@ -166,10 +168,27 @@ def read_dataset(path: str | os.PathLike[str], require: Sequence[str] = ()) -> x
     except PermissionError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # a damaged file fails anywhere in HDF5, netCDF or xarray
+        if _in_use(path):
+            raise DataError(
+                f"{path}: is in use: another program holds it open for writing; close it there, "
+                "then start again"
+            ) from error
         raise DataError(f"{path}: truncated or not netCDF ({error}); {again}") from error
     if missing := [name for name in require if name not in ds.variables]:
         raise DataError(f"{path}: lacks {', '.join(missing)}; {again}")
     return ds
+
+
+def _in_use(path: Path) -> bool:
+    """Return whether a process has locked a file for itself, as HDF5 does while it writes."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # some network file systems have no locks
+        return False
+    return False
 
 
 def provenance() -> dict[str, str]:

@@ -13,14 +13,9 @@ from matplotlib.figure import Figure
 from double_pinn.configuration import catalogue
 from double_pinn.showing import wording
 from double_pinn.showing.cells import read_cell
+from double_pinn.showing.claims.measures import PARTED, SOLVED
 from double_pinn.showing.figures import ATTRIBUTES, VARIABLES, panels, style
 
-#: A test loss so many times the train loss is a parting "by orders of magnitude", the paper's
-#: hallmark of overfitting (Sec. 4.1). Below, seeds of double PINN scatter; failure modes are at
-#: 1e5 and more.
-OVERFITTED = 100.0
-#: A relative mean absolute error above this is no solution, overfitted or not.
-SOLVED = 0.1
 #: A test loss below this fraction of its first value has gone on falling with the train loss.
 FELL = 1e-3
 
@@ -104,7 +99,7 @@ def verdict(cell: xr.Dataset) -> str:
     if not np.isfinite(ratio):
         return "no verdict: a loss is not finite"
     times = f"the test loss is {wording.short(ratio)} times the train loss"
-    if ratio >= OVERFITTED:
+    if ratio >= PARTED:
         said = f"overfitted: {times}"
         if test[-1] <= FELL * test[0]:
             said += f", and yet {wording.short(test[-1] / test[0])} of what it was at first"
@@ -113,7 +108,7 @@ def verdict(cell: xr.Dataset) -> str:
         if float(drawn["rmae"]) > SOLVED:
             said += "; not solved either, rMAE " + wording.short(float(drawn["rmae"]))
     if len(ratios) > 1:
-        count = sum(ratio >= OVERFITTED for ratio in ratios)
+        count = sum(ratio >= PARTED for ratio in ratios)
         said += f" ({count} of {len(ratios)} seeds are overfitted)"
     return said
 

@@ -426,6 +426,19 @@ def test_render_refuses_what_it_does_not_know(files, tmp_path):
     assert not target[0].exists()
 
 
+def test_what_a_figure_would_refuse_is_known_before_training():
+    cell = {"cell": "c", "equation": "convection", "precision": "fp32"}
+    good = {role: {**cell, "regularizer": role} for role in ("none", "double")}
+    figures.check(1, good)
+    with pytest.raises(UserError, match=r"figure 1: unknown cell 'bogus'; its cells are none, "):
+        figures.check(1, {**good, "bogus": cell})
+    with pytest.raises(UserError, match=r"figure 1: cell 'double' is missing"):
+        figures.check(1, {"none": good["none"]})
+    words = r"figure 1: cell c, as 'double': its regularizer is 'none', but 'double' is needed"
+    with pytest.raises(UserError, match=words):
+        figures.check(1, {**good, "double": good["none"]})
+
+
 def test_render_names_the_damaged_file(files, tmp_path, cell_factory):
     target = [tmp_path / "f.png"]
     whole = files["double"].read_bytes()

@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from double_pinn.errors import UserError
+from double_pinn.showing.promises import broken_promise
 
 _FOLDER = Path(__file__).parent
 
@@ -68,7 +69,9 @@ def figure_title(number: int) -> str:
     The text is searched, not parsed: a figure that is being edited must not stop the workflow.
     """
     source = _FOLDER / f"figure{number}.py"
-    found = re.search(r'^TITLE = "(.*)"$', source.read_text() if source.is_file() else "", re.M)
+    found = re.search(
+        r'^TITLE = "(.*)"$', source.read_text(encoding="utf-8") if source.is_file() else "", re.M
+    )
     return found[1] if found else ""
 
 
@@ -118,6 +121,23 @@ def render(
     style.save(module.figure(datasets, *beside), *outputs)
 
 
+def check(number: int, cells: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse, before anything is trained, cells that a figure would refuse when it draws.
+
+    Args:
+        number: the figure's number.
+        cells: by role, what the evaluation of the cell will say of it (its attributes).
+
+    Raises:
+        UserError: naming figure, role and what is needed.
+    """
+    module = figure_module(number)
+    _check_roles(number, module, cells)
+    for role, attributes in cells.items():
+        if broken := broken_promise(attributes, module.EXPECTED[role]):
+            raise UserError(f"figure {number}: cell {attributes['cell']}, as {role!r}: {broken}")
+
+
 def _paper(path: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
     """Return the published numbers of double PINN, by equation."""
     from double_pinn.showing.published import published_rows
@@ -155,14 +175,10 @@ def _read(
     from double_pinn.showing.cells import read_cell
 
     cell = read_cell(path, variables, ATTRIBUTES)
-    for name, wanted in expected.items():
-        among = (wanted,) if isinstance(wanted, str) else wanted
-        if cell.attrs[name] not in among:
-            words = " or ".join(map(repr, among))
-            raise DataError(
-                f"{path}: its {name} is {cell.attrs[name]!r}, but the cell {role!r} of the figure "
-                f"is one of {name} {words}; give another file"
-            )
+    if broken := broken_promise(cell.attrs, expected):
+        raise DataError(
+            f"{path}: {broken}, to be the cell {role!r} of the figure; give another file"
+        )
     if cell.sizes["seed"] == 0:
         raise DataError(f"{path}: holds no seed; run the evaluation again")
     return cell

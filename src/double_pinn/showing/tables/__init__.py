@@ -6,6 +6,7 @@ from double_pinn.showing.tables.rows import (
     COLUMNS,
     INSTEAD_RUN,
     NOT_RUN,
+    check,
     reproduced_row,
     table1,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "INSTEAD_RUN",
     "MODELS",
     "NOT_RUN",
+    "check",
     "plus_minus",
     "reproduced_row",
     "table1",

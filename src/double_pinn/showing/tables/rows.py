@@ -14,6 +14,7 @@ import numpy as np
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
 from double_pinn.showing.models import EXPECTED, MODELS
+from double_pinn.showing.promises import broken_promise
 from double_pinn.showing.published import NUMBERS, published_rows
 
 Row = dict[str, Any]
@@ -91,6 +92,30 @@ def table1(
     return rows
 
 
+def check(cells: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse, before anything is trained, cells that the table would refuse.
+
+    Args:
+        cells: by role, what the evaluation of the cell will say of it (its attributes).
+
+    Raises:
+        UserError: naming role, cell and what is needed.
+    """
+    for role, attributes in cells.items():
+        if broken := broken_promise(attributes, _promised(role)[1]):
+            raise UserError(f"table 1: cell {attributes['cell']}, as {role!r}: {broken}")
+
+
+def _promised(role: str) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """Return the model that a role names, and what equation and model promise of its cell."""
+    equation, _, model = role.partition("/")
+    if not equation or model not in MODELS:
+        raise UserError(
+            f"table cell {role!r}: give EQUATION/ROW=FILE with a row of {', '.join(MODELS)}"
+        )
+    return model, {"equation": (equation,), **EXPECTED[model]}
+
+
 def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
     """Return the row of one evaluation file: means and sample standard deviations over its seeds.
 
@@ -105,11 +130,7 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         UserError: if the role is not ``equation/model``.
         DataError: if the file is missing or truncated, or is not of the cell that the role names.
     """
-    equation, _, model = role.partition("/")
-    if not equation or model not in MODELS:
-        raise UserError(
-            f"table cell {role!r}: give EQUATION/ROW=FILE with a row of {', '.join(MODELS)}"
-        )
+    model, expected = _promised(role)
     variables = {**QUANTITIES, **LOSSES}
     cell = netcdf.read_dataset(
         path, require=[*variables.values(), "iterations_run", "stop_reason", "reference_error"]
@@ -120,13 +141,8 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         raise DataError(
             f"{path}: lacks the attributes {', '.join(sorted(missing))}; run the evaluation again"
         )
-    for name, promised in {"equation": (equation,), **EXPECTED[model]}.items():
-        if cell.attrs[name] not in promised:
-            wanted = " or ".join(map(repr, promised))
-            raise DataError(
-                f"{path}: its {name} is {cell.attrs[name]!r}, but the row {role!r} is one of "
-                f"{name} {wanted}; give another file"
-            )
+    if broken := broken_promise(cell.attrs, expected):
+        raise DataError(f"{path}: {broken} in the row {role!r}; give another file")
     row = _row(
         **{name: cell.attrs[name] for name in named},
         model=MODELS[model],

@@ -13,7 +13,7 @@
 #     +-> results/{scale}/tables/    tables.smk     beside the published numbers; claims.smk: which claims hold; costs.smk
 #
 # Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, models.yaml, ...)
-# Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name)
+# Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name); before --configfile
 
 from snakemake.utils import min_version
 

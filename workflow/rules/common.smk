@@ -19,6 +19,7 @@ shell.prefix(f"export DOUBLE_PINN_CODE={quote(str(ROOT / 'src' / 'double_pinn'))
 from double_pinn.code import PACKAGE, files_behind
 from double_pinn.configuration import catalogue
 from double_pinn.configuration.campaign import Campaign, check_scale, typed
+from double_pinn.configuration.yaml_files import check_keys
 from double_pinn.errors import UserError
 from double_pinn.running.identity import checkpoint_key, files_of, number_deciding_files
 from double_pinn.showing.figures import figure_numbers, figure_title
@@ -183,6 +184,7 @@ try:
     if workflow.is_main_process:
         refuse_other_code()
         refuse_missing_profile()
+        check_keys(settings_given.configfiles)
         check_scale(settings_given.config or {}, settings_given.configfiles, ROOT / "config")
     CAMPAIGN = Campaign(
         config,

@@ -107,6 +107,55 @@ def test_what_is_refused(options, words):
         dp.train(dp.get_problem("wave"), **options)
 
 
+WAVE = dp.get_problem("wave")
+U = lambda x, t: jnp.sin(x) * t  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("problem", "u", "points", "regularizer", "words"),
+    [
+        (type(WAVE), U, None, "double", r"Wave is a class: write Wave\(\)"),
+        ("wave", U, None, "double", r"'wave' is no equation: .* get_problem\("),
+        (WAVE, None, None, "double", r"u is a NoneType: a function u\(x, t\) is needed"),
+        (WAVE, lambda x, t: None, None, "double", r"u\(x, t\) returns nothing"),
+        (WAVE, lambda x, t: (x, t), None, "double", r"u\(x, t\) returns a tuple of 2"),
+        (WAVE, lambda x, t: jnp.array([x]), None, "double", r"returns an array of shape \(1,\)"),
+        (WAVE, lambda x, t: jnp.exp(1j * x), None, "double", "returns a complex number"),
+        (WAVE, lambda x, t: x > t, None, "double", "returns a truth value"),
+        (WAVE, lambda x, t: np.sin(x), None, "double", r"\(test_library\.py, line \d+\): NumPy"),
+        (WAVE, U, (6, 6, 8), "double", r"points is \(6, 6, 8\): a mapping such as \{\"nx\": "),
+        (WAVE, U, np.zeros(3), "double", "points is array.*: a mapping such as"),
+        (WAVE, U, {"nx": 3, "m": 4}, "double", "points.m is unknown; known here: nx, nt, edge"),
+        (WAVE, U, None, None, "regularizer is None: a name is needed"),
+        (WAVE, U, None, ("double", 1e-3), r"regularizer is \('double', 0.001\): a mapping such as"),
+        (WAVE, U, None, {"weight": 1e-3}, r"regularizer is \{'weight': 0.001\}: a name is needed"),
+        (WAVE, U, None, "doubel", "regularizer.name is 'doubel': choose one of double"),
+    ],
+)
+def test_rows_that_make_no_sense(problem, u, points, regularizer, words):
+    with pytest.raises(UserError, match=words):
+        dp.rows(problem, u, points, regularizer=regularizer)
+
+
+def test_numbers_of_numpy_are_numbers():
+    rows = dp.rows(WAVE, U, {"nx": np.int64(3), "nt": np.int32(4), "edge": 5})
+    assert rows["equation"].shape == (12,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"seeds": 3}, r"seeds is 3: a sequence is needed, \(3,\)"),
+        ({"points": 3}, "points is 3: a m"),
+    ],
+)
+def test_trainings_that_make_no_sense(arguments, words):
+    with pytest.raises(UserError, match=words):
+        dp.train(WAVE, **arguments)
+    with pytest.raises(UserError, match="is a class: write Wave"):
+        dp.train(type(WAVE))
+
+
 def test_an_equation_that_is_not_complete_is_refused():
     class Half(dp.Problem):
         name = "half"

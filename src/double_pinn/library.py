@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import xarray as xr
 
 from double_pinn.configuration import catalogue
@@ -19,11 +20,13 @@ from double_pinn.configuration.settings import (
     choose,
     settings_from_dict,
 )
+from double_pinn.errors import SettingsError
 from double_pinn.numerics.function_network import FunctionNetwork
 from double_pinn.numerics.objective import row_system
 from double_pinn.numerics.points import TestSample, TrainingGrid, test_points, training_points
 from double_pinn.numerics.problems.base import Problem
 from double_pinn.numerics.problems.checks import check_problem
+from double_pinn.numerics.problems.written import explained, one_number
 from double_pinn.numerics.trainer import Solution
 from double_pinn.results.check import checked_problem
 from double_pinn.results.evaluation import compare
@@ -33,6 +36,14 @@ from double_pinn.running.training import train_untracked
 
 Choice = str | Mapping[str, Any]
 
+_EXAMPLES = {
+    "points": "nx",
+    "test_points": "domain",
+    "term_weights": "equation",
+    "regularizer": "name",
+    "optimizer": "name",
+    "network": "name",
+}
 _POINTS = {"nx": 20, "nt": 20, "edge": 100}
 
 
@@ -95,18 +106,21 @@ def train(
             a reference solution that does not solve it, or a loss that is never finite.
         TrainingInterruptedError: if it was interrupted (Ctrl-C).
     """
+    check_problem(problem)
+    if isinstance(seeds, int):
+        raise SettingsError(f"seeds is {seeds}: a sequence is needed, ({seeds},)")
     settings = settings_from_dict(
         {
-            "cell": problem.name if isinstance(getattr(problem, "name", None), str) else "problem",
+            "cell": problem.name,
             "equation": Equation.of(problem),
-            "regularizer": _named(regularizer),
-            "optimizer": _named(optimizer),
-            "network": _named(network),
-            "points": {**_POINTS, **(points or {})},
-            "test_points": dict(test_points or {}),
+            "regularizer": _named("regularizer", regularizer),
+            "optimizer": _named("optimizer", optimizer),
+            "network": _named("network", network),
+            "points": {**_POINTS, **_values("points", points)},
+            "test_points": _values("test_points", test_points),
             "precision": precision,
-            "stopping": {"max_iterations": iterations},
-            "term_weights": dict(term_weights or {}),
+            "stopping": {"max_iterations": _plain(iterations)},
+            "term_weights": _values("term_weights", term_weights),
         }
     )
     nx, nt = grid
@@ -181,17 +195,48 @@ def loss(
 
 def _system(problem, u, points, regularizer):
     check_problem(problem)
+    if not callable(u):
+        raise SettingsError(f"u is a {type(u).__name__}: a function u(x, t) is needed")
     dtype = jax.dtypes.canonicalize_dtype(float)
     if isinstance(points, TestSample):
         places = test_points(points, problem)
     elif isinstance(points, TrainingGrid):
         places = training_points(points, problem)
     else:
-        grid = checked(TrainingGrid, {**_POINTS, **(points or {})}, "points.")
+        grid = checked(TrainingGrid, {**_POINTS, **_values("points", points)}, "points.")
         places = training_points(grid, problem)
-    chosen: Any = choose("regularizer", _named(regularizer))
-    return row_system(problem, places, FunctionNetwork(u, dtype), chosen)
+    chosen: Any = choose("regularizer", _named("regularizer", regularizer))
+    return row_system(problem, places, FunctionNetwork(_explained(u), dtype), chosen)
 
 
-def _named(choice: Choice) -> dict[str, Any]:
-    return {"name": choice} if isinstance(choice, str) else dict(choice)
+def _explained(u: Callable) -> Callable:
+    """Return a function whose errors are explained, and whose values are one number."""
+
+    def value(x, t):
+        with explained("u(x, t)"):
+            return one_number(u(x, t), "u(x, t)")
+
+    return value
+
+
+def _named(kind: str, choice: Choice) -> dict[str, Any]:
+    """Return a choice as its name and its options."""
+    values = {"name": choice} if isinstance(choice, str) else _values(kind, choice)
+    if "name" not in values:
+        raise SettingsError(
+            f'{kind} is {choice!r}: a name is needed, or a mapping such as {{"name": ..., ...}}'
+        )
+    return values
+
+
+def _values(key: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a mapping as plain values: NumPy's numbers are numbers."""
+    if not isinstance(given, Mapping | None):
+        raise SettingsError(
+            f'{key} is {given!r}: a mapping such as {{"{_EXAMPLES[key]}": ...}} is needed'
+        )
+    return {name: _plain(value) for name, value in (given or {}).items()}
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value

@@ -6,6 +6,7 @@ import pytest
 
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
+from double_pinn.numerics.problems import Initial
 from double_pinn.numerics.problems.reaction import Reaction
 from double_pinn.results.check import checked_problem
 
@@ -37,3 +38,28 @@ def test_a_loss_that_is_not_finite_is_an_error():
     words = r"class Power: the loss of an untrained network is not finite: equation at x = "
     with pytest.raises(UserError, match=words):
         checked_problem(Power())
+
+
+@pytest.mark.parametrize("line", [lambda u, x, t: 0.0, lambda u, x, t: x - x, lambda u, x, t: x])
+def test_a_term_without_u_is_an_error(line):
+    class Draft(Reaction):
+        exact = None
+
+        def residual(self, u, x, t):
+            return line(u, x, t)
+
+    words = "class Draft: the term 'equation' does not depend on u"
+    with pytest.raises(UserError, match=words):
+        checked_problem(Draft())
+
+
+def test_a_condition_without_u_is_an_error():
+    class Draft(Reaction):
+        exact = None
+
+        @property
+        def conditions(self):
+            return (Initial("initial_u", lambda u, x: self.initial(x)),)
+
+    with pytest.raises(UserError, match="the term 'initial_u' does not depend on u"):
+        checked_problem(Draft())

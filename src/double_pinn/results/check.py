@@ -11,7 +11,7 @@ from double_pinn.numerics.problems import Problem, kind_of
 from double_pinn.numerics.problems.checks import check_problem, where
 from double_pinn.numerics.regularizers.double import DoublePINN
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
-from double_pinn.running.not_finite import first_not_finite
+from double_pinn.running.trainable import check_terms, first_not_finite
 
 _GRID = TrainingGrid(nx=5, nt=5, edge=5)
 _NETWORK = TanhMLP(width=8, hidden_layers=2)
@@ -35,6 +35,10 @@ def checked_problem(problem: Problem) -> str:
     check_problem(problem)
     network, regularizer = _NETWORK.bound(np.float64), DoublePINN()
     system = row_system(problem, training_points(_GRID, problem), network, regularizer)
+    try:
+        check_terms(system)
+    except UserError as error:
+        raise UserError(f"{where(type(problem))}: {error}") from None
     parameters = network.init(0)
     if bad := first_not_finite(Objective(network, system, regularizer), parameters):
         raise UserError(

@@ -22,17 +22,21 @@ from double_pinn.numerics.trainer import Ingredients, Solution, Trainer
 from double_pinn.running.checkpoints import CheckpointFolder
 from double_pinn.running.history import Progression
 from double_pinn.running.identity import checkpoint_identity, run_digest
-from double_pinn.running.not_finite import first_not_finite
 from double_pinn.running.progress import Progress
 from double_pinn.running.signals import Signals
+from double_pinn.running.trainable import check_terms, first_not_finite
 
 # Stretches of compiled iterations aim at this many seconds: short enough to answer a signal.
 _STRETCH_SECONDS = 2.0
 
 
 def make_trainer(settings: RunSettings, solution: Solution | None = None) -> Trainer:
-    """Return the compiled pieces of a cell, whose log looks at a solution."""
-    return Trainer(
+    """Return the compiled pieces of a cell, whose log looks at a solution.
+
+    Raises:
+        SettingsError: if a term of the loss does not depend on u.
+    """
+    trainer = Trainer(
         Ingredients(
             settings.problem,
             settings.network,
@@ -45,6 +49,8 @@ def make_trainer(settings: RunSettings, solution: Solution | None = None) -> Tra
         ),
         solution,
     )
+    check_terms(trainer.objective.system)
+    return trainer
 
 
 def train(

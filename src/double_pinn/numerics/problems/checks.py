@@ -10,11 +10,18 @@ from double_pinn.numerics.problems.base import ALIGNMENT, EQUATION, Condition, P
 
 
 def check_problem(problem: Problem) -> None:
-    """Refuse an equation that is not complete, or not what it seems to be.
+    """Refuse what is no equation, or one that is not complete, or not what it seems to be.
 
     Raises:
         SettingsError: naming file and class, and what to write.
     """
+    if isinstance(problem, type):
+        raise SettingsError(f"{problem.__name__} is a class: write {problem.__name__}()")
+    if not isinstance(problem, Problem):
+        raise SettingsError(
+            f"{problem!r} is no equation: an instance of a Problem is needed, such as "
+            'get_problem("wave")'
+        )
     check_class(type(problem))
     check_conditions(problem)
 

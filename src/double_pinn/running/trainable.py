@@ -1,10 +1,26 @@
-"""Where a loss is not finite: the term, and the point."""
+"""What cannot be trained: a term that does not depend on u; a loss that is not finite."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from double_pinn.errors import SettingsError
 from double_pinn.numerics.objective import Objective
+from double_pinn.numerics.rows import RowSystem
+
+
+def check_terms(system: RowSystem) -> None:
+    """Refuse a term in which there is no u: its loss is what it is, whatever is trained.
+
+    Raises:
+        SettingsError: naming the term.
+    """
+    for rows, _ in system.sets:
+        for line in rows.lines:
+            if not line.slots:
+                raise SettingsError(
+                    f"the term {line.term!r} does not depend on u: nothing can be trained on it"
+                )
 
 
 def first_not_finite(objective: Objective, parameters) -> str | None:

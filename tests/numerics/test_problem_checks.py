@@ -85,6 +85,11 @@ U = Initial("initial_u", lambda u, x: u)
         ({"a": U}, "returns a dict: return a tuple"),
         ((U, Left("initial_u", lambda u, t: u)), "two terms of the name 'initial_u'"),
         ((Left("equation", lambda u, t: u),), "two terms of the name 'equation'"),
+        ((Left("equation_x", lambda u, t: u),), "'equation_x' has the name of the derivative of"),
+        (
+            (Left("left_u", lambda u, t: u), Left("left_u_t", lambda u, t: u.t)),
+            "'left_u_t' has the name of the derivative of 'left_u' that double PINN adds",
+        ),
         ((Periodic("periodic u", lambda left, right, t: left),), "the name 'periodic u': write a"),
         ((Initial("initial_u", 0.0),), "the condition 'initial_u' has no line: write a function"),
         (("initial_u",), "condition 'initial_u' is a str"),

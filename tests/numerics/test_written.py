@@ -81,6 +81,8 @@ def test_a_line_that_works(residual, value, slope):
         (lambda u, x, t: None, "returns nothing: write return"),
         (lambda u, x, t: u.t + 1j * u.x, "returns a complex number"),
         (lambda u, x, t: u > 0, "returns a truth value"),
+        (lambda u, x, t: u.t - u ^ 2, r"written with \*\*, not with \^"),
+        (lambda u, x, t: u.t - x ^ 2, r"written with \*\*, not with \^"),
         (lambda u, x, t: "zero", "returns a str: return one number"),
         (lambda u, x, t: jnp.array([u.t, u.x]), r"returns an array of shape \(2,\)"),
         (lambda u, x, t: undefined, "NameError: name 'undefined'"),  # noqa: F821

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from double_pinn.errors import SettingsError
-from double_pinn.numerics.problems.base import ALIGNMENT, EQUATION, Condition, Problem, kind_of
+from double_pinn.numerics.problems.base import (
+    ALIGNMENT,
+    AXES,
+    EQUATION,
+    Condition,
+    Problem,
+    kind_of,
+)
 
 
 def check_problem(problem: Problem) -> None:
@@ -106,4 +113,12 @@ def _wrong_conditions(conditions) -> Iterator[str]:
                 yield (
                     f"two terms of the name {name!r}: give every condition one of its own, and "
                     f"none {EQUATION!r} or {ALIGNMENT!r}"
+                )
+        derived = {f"{EQUATION}_{axis}": EQUATION for axis in AXES}
+        derived |= {f"{c.name}_{kind_of(c).tangent}": c.name for c in conditions}
+        for name in names:
+            if name in derived:
+                yield (
+                    f"the condition {name!r} has the name of the derivative of {derived[name]!r} "
+                    "that double PINN adds: give it another, such as 'left_flux'"
                 )

@@ -101,6 +101,8 @@ def _reason(error: Exception) -> str:
         if isinstance(error, kind):
             return advice
     lines = str(error).splitlines() or [""]
+    if "xor" in lines[0] or " ^" in lines[0]:
+        return "a power is written with **, not with ^"
     # What JAX says of a Field.
     if "__jax_array__" in lines[0] or "Field" in lines[0]:
         return "this function takes arrays: write u.value for u"

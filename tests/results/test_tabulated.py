@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.io
@@ -18,21 +19,24 @@ from double_pinn.results.tabulated import Tabulated, read_table
 
 @dataclass(frozen=True)
 class Burgers(Problem):
-    """An equation that says nothing of its solution."""
+    """A wave that drifts and rises, without a method of its own."""
 
     name = "burgers"
     title = "Burgers"
-    formula = "u_t + u u_x - \\nu u_{xx}"
+    formula = "u_t + u_x / 2 - 0.3"
 
     x_range: tuple[float, float] = (-1.0, 1.0)
     t_range: tuple[float, float] = (0.0, 2.0)
 
+    def residual(self, u, x, t):
+        return u.t + 0.5 * u.x - 0.3
+
     @property
     def conditions(self):
         return (
-            Initial("initial_u", lambda u, x: u),
-            Left("left_u", lambda u, t: u),
-            Right("right_u", lambda u, t: u),
+            Initial("initial_u", lambda u, x: u - jnp.sin(jnp.pi * x)),
+            Left("left_u", lambda u, t: u - jnp.sin(jnp.pi * (-1 - 0.5 * t)) - 0.3 * t),
+            Right("right_u", lambda u, t: u - jnp.sin(jnp.pi * (1 - 0.5 * t)) - 0.3 * t),
         )
 
 
@@ -307,14 +311,57 @@ def test_a_table_is_a_reference_of_an_equation_without_any(table):
 
 def test_a_table_goes_before_what_the_equation_defines(table):
     """And says so; the grid stays that of the equation."""
-    x, t = np.linspace(0, 1, 9), np.linspace(0, 1, 9)
     for name, method, ends in (("wave", "closed form", 1), ("allen_cahn", "Fourier", -1)):
         problem = get_problem(name)
-        x = np.linspace(*problem.x_range, 9)
-        solved = reference.solve(problem, 6, 5, table=table(x, t, np.full((9, 9), 7.0), rows="x"))
-        np.testing.assert_allclose(solved.u, 7.0)
-        assert solved.attrs["instead_of"].startswith(method)
-        assert (float(solved.x[-1]) == problem.x_range[1]) == (ends == 1)
+        solved = reference.solve(problem, 9, 5)
+        given = table(solved.x.values, solved.t.values, 1.05 * solved.u.values, rows="x")
+        read = reference.solve(problem, 9, 5, table=given)
+        np.testing.assert_allclose(read.u, 1.05 * solved.u, rtol=0, atol=1e-12)
+        assert read.attrs["instead_of"].startswith(method)
+        assert (float(read.x[-1]) == problem.x_range[1]) == (ends == 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"u": 10 * (U - 0.3 * T)},
+            "breaks the condition 'initial_u', by 0.4 of its largest value",
+        ),
+        ({"u": 0 * U}, "breaks the condition 'initial_u'"),
+        ({"u": wave(X[:, None] + 0.5, T)}, "breaks the condition 'initial_u'"),
+        ({"u": U + T**2}, "breaks the condition 'left_u'"),
+        ({"t": 1000 * T}, "breaks the condition 'left_u'"),
+        ({"x": 5 * X, "u": U}, "breaks the condition"),
+    ],
+)
+def test_a_table_that_cannot_be_the_solution_is_refused(table, change, words):
+    given = table(**change)
+    with pytest.raises(DataError, match=rf"burgers\.npz: its u {words}"):
+        reference.solve(Burgers(), 30, 20, table=given)
+
+
+def test_a_table_in_other_units_is_refused(table):
+    given = table(t=1000 * T)  # milliseconds; nothing on the ring says what u is
+    with pytest.raises(DataError, match="does not solve the equation: the residual is 0.9"):
+        reference.solve(Ring(), 30, 20, table=given)
+
+
+@pytest.mark.parametrize("u", [U.round(3), U + 1e-3 * np.sin(40 * X)[:, None]])
+def test_a_table_with_errors_of_its_own_is_taken(table, u):
+    solved = reference.solve(Burgers(), 30, 20, table=table(u=u))
+    assert 1e-4 < solved.attrs["table_residual"] < 0.1
+
+
+def test_a_table_in_dates_is_refused(tmp_path):
+    dataset = xr.Dataset({"u": (("x", "t"), U)}, {"x": X, "t": T})
+    for times in (
+        T.astype("timedelta64[s]"),
+        np.datetime64("2026-01-01") + T.astype("timedelta64[s]"),
+    ):
+        path = tmp_path / f"{times.dtype.kind}.nc"
+        dataset.assign_coords(t=times.astype(f"{times.dtype.kind}8[ns]")).to_netcdf(path)
+        assert "t holds dates or time differences" in refusal(Table(file=str(path)))
 
 
 def test_words_of_the_command_line_are_those_of_the_configuration():

@@ -33,6 +33,7 @@ from double_pinn.results import tabulated
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import differences, settings_in
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
+from double_pinn.results.table_checks import check_table
 from double_pinn.results.watch import Watch
 
 #: The least number of Fourier modes. For Allen-Cahn they resolve the kink of the initial value once
@@ -135,7 +136,10 @@ def solve(
     x, t = axes(problem, nx, nt)
     error_name = {}
     if table is not None:
-        u, error, attributes = tabulated.on_grid(problem, table, x, t)
+        found = tabulated.read_table(problem, table)
+        residual = check_table(problem, found, table.file)
+        u, error, attributes = tabulated.on_grid(found, table, x, t)
+        attributes["table_residual"] = residual
         attributes["instead_of"] = _own_method(problem)
         error_name = {"long_name": "interpolation error (relative RMSE, estimated) of the table"}
     elif problem.exact is not None:

@@ -71,12 +71,12 @@ class Tabulated(NamedTuple):
 
 
 def on_grid(
-    problem: Problem, table: Table, x: np.ndarray, t: np.ndarray
+    found: Tabulated, table: Table, x: np.ndarray, t: np.ndarray
 ) -> tuple[np.ndarray, float, dict]:
     """Return the solution that a table holds on an evaluation grid.
 
     Args:
-        problem: the equation that it solves.
+        found: what the table holds.
         table: the file, and what is called how in it.
         x: shape (nx,).
         t: shape (nt,).
@@ -85,12 +85,8 @@ def on_grid(
         u of shape (nx, nt); the estimate of :meth:`Tabulated.error_at`; and attributes that say
         where it is from: ``method``, ``table_file``, ``table_digest`` (BLAKE2b), ``table_names``
         and ``table_shape``.
-
-    Raises:
-        DataError: if the file cannot be read, or does not hold the solution on the whole domain.
     """
     path = Path(table.file)
-    found = read_table(problem, table)
     return (
         found.at(x, t),
         found.error_at(x, t),
@@ -182,11 +178,23 @@ def _from_mat(path: Path, names: dict[str, str]) -> tuple[list[str], Arrays]:
 def _from_netcdf(path: Path, names: dict[str, str]) -> tuple[list[str], Arrays]:
     with xr.open_dataset(path, engine="netcdf4", decode_times=False) as file:
         there = list(map(str, file.variables))
+        for role in ("x", "t"):
+            if names[role] in there and _is_a_date(file[names[role]]):
+                raise DataError(
+                    f"{names[role]} holds dates or time differences: write plain numbers, in the "
+                    "unit of time of the equation"
+                )
         found = {role: file[name].load() for role, name in names.items() if name in there}
     if len(found) == len(names) and {*found["x"].dims, *found["t"].dims} <= {*found["u"].dims}:
         # Its dimensions say which is which, in whatever order.
         found = dict(zip(found, xr.broadcast(*found.values()), strict=True))
     return there, {names[role]: array.values for role, array in found.items()}
+
+
+def _is_a_date(axis: xr.DataArray) -> bool:
+    """Return whether xarray would read an axis as dates or time differences."""
+    units = str(axis.attrs.get("units", ""))
+    return " since " in units or "timedelta" in str(axis.attrs.get("dtype", ""))
 
 
 def _from_csv(path: Path, names: dict[str, str]) -> tuple[list[str], Arrays]:
@@ -202,6 +210,8 @@ def _from_csv(path: Path, names: dict[str, str]) -> tuple[list[str], Arrays]:
     if not wanted:
         return there, {}
     indices = [there.index(name) for name in wanted]
+    if delimiter != "," and any("," in line for line in lines[1:]):
+        raise DataError("has decimal commas: write its numbers with decimal points")
     values = np.loadtxt(lines[1:], delimiter=delimiter, usecols=indices, ndmin=2)
     return there, dict(zip(wanted, values.T, strict=True))
 
@@ -251,9 +261,13 @@ def _from_points(x, t, u) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     instants, j = np.unique(t, return_inverse=True)
     shape = len(positions), len(instants)
     if u.size != shape[0] * shape[1] or len(np.unique(i * shape[1] + j)) != u.size:
+        times = np.zeros(shape, int)
+        np.add.at(times, (i, j), 1)
+        a, b = np.argwhere(times != 1)[0]
         raise DataError(
             f"its {u.size} points are no full grid: they have {shape[0]} positions and {shape[1]} "
-            "instants; every position is needed at every instant, once"
+            f"instants; every position is needed at every instant, once, and x = {positions[a]:g}, "
+            f"t = {instants[b]:g} is there {times[a, b]} times"
         )
     grid = np.empty(shape)
     grid[i, j] = u

@@ -51,8 +51,8 @@ def check_table(problem: Problem, table: Tabulated, file: str) -> float:
         if (ratio := residual_ratio(problem, table)) > RESIDUAL:
             raise DataError(
                 f"{file}: its u does not solve the equation: the residual is {ratio:.2g} of what "
-                "it is the sum of. Are x, t and u in the units of the equation, and its coefficients "
-                "the same?"
+                "it is the sum of. Are x, t and u in the units of the equation, and its "
+                "coefficients the same?"
             )
     return ratio
 

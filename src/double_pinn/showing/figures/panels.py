@@ -361,10 +361,11 @@ def _position_ticks(axis, domain: np.ndarray, values: np.ndarray | None = None) 
 
 
 def _in_pi(value: float) -> str:
+    """Return the nearest multiple of π/2: 0, π/2, π, 3π/2, −π."""
     halves = round(value / (np.pi / 2))
-    if halves % 2:
-        return ("" if halves == 1 else f"{halves}") + "π/2"
-    return {0: "0", 2: "π"}.get(halves, f"{halves // 2}π")
+    count, end = (halves, "/2") if halves % 2 else (halves // 2, "")
+    sign, many = "−" if count < 0 else "", "" if abs(count) == 1 else abs(count)  # noqa: RUF001
+    return f"{sign}{many}π{end}" if count else "0"
 
 
 def _note(ax: Axes, text: str) -> None:

@@ -99,7 +99,6 @@ def test_the_precision_is_that_of_jax():
         ({"points": {"nx": 1}}, r"points\.nx is 1"),
         ({"precision": "fp16"}, "precision is 'fp16'"),
         ({"network": "pinnsformer"}, "network.name is 'pinnsformer': it does not give"),
-        ({"iterations": 0}, r"stopping\.max_iterations is 0"),
     ],
 )
 def test_what_is_refused(options, words):
@@ -145,8 +144,18 @@ def test_numbers_of_numpy_are_numbers():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"seeds": 3}, r"seeds is 3: a sequence is needed, \(3,\)"),
-        ({"points": 3}, "points is 3: a m"),
+        ({"points": 3}, "points is 3: a mapping"),
+        ({"optimizer": None}, "optimizer is None: a name is needed"),
+        ({"optimizer": {"memory": 3}}, r"optimizer is \{'memory': 3\}: a name is needed"),
+        ({"iterations": 0}, "^iterations is 0: an integer of at least 1 is needed"),
+        ({"iterations": 2.0}, r"^iterations is 2\.0: an integer"),
+        ({"grid": 11}, r"grid is 11: two numbers of points are needed, \(nx, nt\)"),
+        ({"grid": (11, 12, 13)}, "two numbers of points are needed"),
+        ({"grid": (1, 11)}, "grid is 1: an integer of at least 2"),
+        *[
+            ({"seeds": seeds}, "seeds is .*: a sequence of different integers from 0 to 4294967295")
+            for seeds in (3, [], [0, 0], [-1], [0, 1.5], "01", ["a"], [2**32], [True])
+        ],
     ],
 )
 def test_trainings_that_make_no_sense(arguments, words):

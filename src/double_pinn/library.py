@@ -4,7 +4,7 @@ What the workflow does with files, for a notebook. Names of choices and options 
 configuration (config/README.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -33,6 +33,7 @@ from double_pinn.results.evaluation import compare
 from double_pinn.results.reference import solve
 from double_pinn.running.progress import Progress
 from double_pinn.running.training import train_untracked
+from double_pinn.values import LARGEST_SEED
 
 Choice = str | Mapping[str, Any]
 
@@ -107,8 +108,7 @@ def train(
         TrainingInterruptedError: if it was interrupted (Ctrl-C).
     """
     check_problem(problem)
-    if isinstance(seeds, int):
-        raise SettingsError(f"seeds is {seeds}: a sequence is needed, ({seeds},)")
+    seeds, (nx, nt) = _seeds(seeds), _grid(grid)
     settings = settings_from_dict(
         {
             "cell": problem.name,
@@ -119,11 +119,10 @@ def train(
             "points": {**_POINTS, **_values("points", points)},
             "test_points": _values("test_points", test_points),
             "precision": precision,
-            "stopping": {"max_iterations": _plain(iterations)},
+            "stopping": {"max_iterations": _count("iterations", iterations)},
             "term_weights": _values("term_weights", term_weights),
         }
     )
-    nx, nt = grid
     judged = checked(
         EvaluationSettings,
         {"run": settings, "evaluation": {"nx": nx, "nt": nt, "residual_points": 101}},
@@ -236,6 +235,32 @@ def _values(key: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
             f'{key} is {given!r}: a mapping such as {{"{_EXAMPLES[key]}": ...}} is needed'
         )
     return {name: _plain(value) for name, value in (given or {}).items()}
+
+
+def _seeds(given) -> list[int]:
+    """Return seeds that are some, and differ, before any of them is trained."""
+    seeds = [_plain(seed) for seed in given] if isinstance(given, Iterable) else [given]
+    whole = all(type(seed) is int and 0 <= seed <= LARGEST_SEED for seed in seeds)
+    if not (isinstance(given, Iterable) and seeds and whole and len(set(seeds)) == len(seeds)):
+        raise SettingsError(
+            f"seeds is {given!r}: a sequence of different integers from 0 to {LARGEST_SEED} is "
+            "needed, such as (0, 1)"
+        )
+    return seeds
+
+
+def _grid(given) -> tuple[int, int]:
+    counts = [_plain(count) for count in given] if isinstance(given, Sequence) else []
+    if len(counts) != 2:
+        raise SettingsError(f"grid is {given!r}: two numbers of points are needed, (nx, nt)")
+    return _count("grid", counts[0], least=2), _count("grid", counts[1], least=2)
+
+
+def _count(key: str, given, least: int = 1) -> int:
+    count = _plain(given)
+    if type(count) is not int or count < least:
+        raise SettingsError(f"{key} is {given!r}: an integer of at least {least} is needed")
+    return count
 
 
 def _plain(value):

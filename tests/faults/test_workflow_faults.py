@@ -66,6 +66,16 @@ def test_a_workflow_that_was_stopped_goes_on_when_it_is_started_again(workflow, 
     assert identical(result(workflow), result(undisturbed))
 
 
+def test_a_forced_training_that_is_stopped_leaves_the_finished_one(workflow):
+    workflow.finish()
+    before, checkpoints = workflow.run.read_bytes(), workflow.checkpoints()
+    snakemake = workflow.start("--force")
+    ctrl_c(workflow, snakemake, workflow.until_checkpoint(snakemake))
+    assert workflow.run.read_bytes() == before
+    assert workflow.checkpoints() == checkpoints
+    assert "Nothing to be done" in workflow.finish("--dry-run")
+
+
 def test_two_workflows_at_once(workflow, undisturbed):
     first = workflow.start()
     trainer = workflow.until_checkpoint(first)

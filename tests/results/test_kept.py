@@ -67,15 +67,26 @@ def test_checkpoints_come_back_where_there_are_no_new_ones(checkpoints, tmp_path
     assert not checkpoints.exists()
     checkpoints.mkdir()
     (checkpoints / "lock").touch()  # of a job that was refused
-    assert kept.settle(tmp_path) == [checkpoints]
+    kept.settle(tmp_path)
     assert os.listdir(checkpoints) == ["00000020"]
 
 
 def test_new_checkpoints_stay(checkpoints, tmp_path):
     kept.set_aside(checkpoints)
     (checkpoints / "00000003").mkdir(parents=True)
-    assert kept.settle(tmp_path) == []
+    kept.settle(tmp_path)
     assert os.listdir(checkpoints) == ["00000003"]
+    assert os.listdir(checkpoints.parent) == ["seed0"]
+
+
+def test_with_a_run_its_checkpoints_come_back(run, checkpoints, tmp_path):
+    """A training that was forced and stopped must not take the place of a finished one."""
+    kept.keep(run)
+    kept.set_aside(checkpoints)
+    run.unlink()
+    (checkpoints / "00000003").mkdir(parents=True)
+    assert kept.settle(tmp_path) == [run]
+    assert os.listdir(checkpoints) == ["00000020"]
     assert os.listdir(checkpoints.parent) == ["seed0"]
 
 

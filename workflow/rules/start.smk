@@ -54,19 +54,28 @@ def check_roles():
         raise WorkflowError(f"{CAMPAIGN.configuration.experiments}: used_in: {error}")
 
 
+def is_forced(job):
+    """Return whether the command line forces a job; Snakemake itself forces incomplete ones too."""
+    asked = workflow.dag_settings
+    names = {job.rule.name, *map(str, job.output)}
+    by_target = asked.forcetargets and names & set(asked.targets)
+    return bool(asked.forceall or by_target or names & set(asked.forcerun))
+
+
 def keep_what_is_replaced():
     """Keep the runs that Snakemake is about to delete; a run that is forced is trained anew."""
     for job in training_jobs():
         kept.keep(Path(job.output[0]))
-        if workflow.dag.reason(job).forced:
+        if is_forced(job):
             kept.set_aside(Path(job.params.checkpoints))
 
 
 def settle():
     """Put back every run that was to be replaced and was not."""
     for path in kept.settle(results_folder()):
-        if path.suffix:
-            print(f"{path} is the one of before: no new one was finished.", file=sys.stderr)
+        # Else Snakemake would take it for half a file.
+        workflow.persistence.cleanup_metadata(str(path))
+        print(f"{path} is the one of before: no new one was finished.", file=sys.stderr)
 
 
 def say_size_of_checkpoints():

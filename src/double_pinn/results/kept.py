@@ -51,28 +51,38 @@ def set_aside(folder: Path) -> None:
         folder.rename(place)
 
 
-def settle(root: Path) -> list[Path]:
+def settle(results: Path) -> list[Path]:
     """Put back what nothing has replaced, and remove what was replaced.
 
+    With a run its checkpoints come back, in place of those of a training that did not end.
+
     Args:
-        root: a folder with all that is below it; no job may be at work there.
+        results: folder of a scale; no job may be at work there.
 
     Returns:
-        What was put back.
+        The runs that were put back.
 
     Raises:
         DataError: if a folder cannot be written.
     """
     returned = []
-    for place in sorted(root.rglob(f"*{_SUFFIX}")):
-        path = place.with_suffix("")
-        with files.naming(path, "written"):
-            if path.is_file() or _holds_checkpoints(path):
-                shutil.rmtree(place) if place.is_dir() else place.unlink()
+    for place in sorted(results.glob(f"runs/*/*{_SUFFIX}")):
+        run = place.with_suffix("")
+        with files.naming(run, "written"):
+            if run.is_file():
+                place.unlink()
             else:
-                shutil.rmtree(path, ignore_errors=True)  # a lock, at most
-                place.rename(path)
-                returned.append(path)
+                place.rename(run)
+                returned.append(run)
+    for place in sorted(results.glob(f"checkpoints/*/*/*{_SUFFIX}")):
+        folder, cell = place.with_suffix(""), place.parent.parent.name
+        run = results / "runs" / cell / f"{folder.name}.nc"
+        with files.naming(folder, "written"):
+            if run not in returned and _holds_checkpoints(folder):
+                shutil.rmtree(place)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+                place.rename(folder)
     return returned
 
 

@@ -221,8 +221,8 @@ def _start(trainer, settings, seed, folder, say):
     if now.iteration > budget:
         raise DataError(
             f"{folder.folder} holds iteration {now.iteration}, beyond stopping.max_iterations = "
-            f"{budget}: raise it to continue; to start over, remove the folder "
-            "(in the workflow: snakemake --force with the name of the run's file)"
+            f"{budget} (in the configuration: iterations): raise it to continue; to start over, "
+            "remove the folder (in the workflow: snakemake --force with the name of the run's file)"
         )
     say(f"continues from iteration {now.iteration:,}")
     if now.stop_reason == "max_iterations" and now.iteration < budget:

@@ -132,7 +132,11 @@ def check(number: int, cells: Mapping[str, Mapping[str, Any]]) -> None:
         UserError: naming figure, role and what is needed.
     """
     module = figure_module(number)
-    _check_roles(number, module, cells)
+    try:
+        _check_roles(number, module, cells)
+    except UserError as error:
+        played = ", ".join(f"{role} by {a['cell']}" for role, a in cells.items())
+        raise UserError(f"{error}; here {played}") from None
     for role, attributes in cells.items():
         if broken := broken_promise(attributes, module.EXPECTED[role]):
             raise UserError(f"figure {number}: cell {attributes['cell']}, as {role!r}: {broken}")

@@ -364,7 +364,7 @@ def _in_pi(value: float) -> str:
     """Return the nearest multiple of π/2: 0, π/2, π, 3π/2, −π."""
     halves = round(value / (np.pi / 2))
     count, end = (halves, "/2") if halves % 2 else (halves // 2, "")
-    sign, many = "−" if count < 0 else "", "" if abs(count) == 1 else abs(count)  # noqa: RUF001
+    sign, many = "−" if count < 0 else "", "" if abs(count) == 1 else abs(count)
     return f"{sign}{many}π{end}" if count else "0"
 
 

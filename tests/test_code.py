@@ -5,7 +5,7 @@ import os
 import pytest
 
 from double_pinn import code
-from double_pinn.code import code_digest, files_behind, imported_files
+from double_pinn.code import code_digest, files_behind, files_elsewhere, imported_files
 
 
 @pytest.fixture
@@ -117,3 +117,21 @@ def test_a_file_that_changes_is_read_again(package):
     assert [p.name for p in imported_files(user)] == ["b.py"]
     assert [p.name for p in before[0]] == ["a.py"]
     assert code_digest([user]) != before[1]
+
+
+def test_modules_elsewhere_are_found_however_indirectly(tmp_path, monkeypatch):
+    """Of somebody's own: neither Python's, nor installed, nor of this package."""
+    files = {
+        "user.py": "import os, numpy as np\nimport double_pinn\nfrom dpown_first import a\n"
+        "try:\n    import dpown_missing\nexcept ImportError: pass\n",
+        "dpown_first.py": "import dpown_second.part\nimport dpown_first\n",
+        "dpown_second/__init__.py": "from . import part\n",
+        "dpown_second/part.py": "",
+        "dpown_third.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wanted = ["dpown_first.py", "dpown_second/__init__.py", "dpown_second/part.py"]
+    assert files_elsewhere([tmp_path / "user.py"]) == [tmp_path / name for name in wanted]

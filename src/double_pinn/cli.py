@@ -151,8 +151,13 @@ def _check(args):
     configure_jax("cpu", 1, x64=True)
     from double_pinn.configuration.catalogue import get_problem
     from double_pinn.results.check import checked_problem
+    from double_pinn.results.undeclared import check_files, files_read
 
-    print(checked_problem(get_problem(args.name)))
+    with files_read() as read:
+        problem = get_problem(args.name)
+        said = checked_problem(problem)
+    check_files(problem, read)
+    print(said)
 
 
 def _train(args):

@@ -2,6 +2,9 @@
 
 import ast
 import hashlib
+import importlib.util
+import sys
+import sysconfig
 import token
 import tokenize
 from collections.abc import Iterable, Iterator
@@ -11,6 +14,8 @@ from pathlib import Path
 #: The folder of this package.
 PACKAGE = Path(__file__).resolve().parent
 _NAME = __name__.partition(".")[0]
+
+_LIBRARIES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
 
 # By name, because the numbers of tokens differ from one Python to the next.
 _OPENS = {"FSTRING_START", "TSTRING_START"}
@@ -109,6 +114,53 @@ def files_behind(paths: Iterable[Path], rooms: Iterable[Path]) -> list[Path]:
             within = (p for p in imported_files(path) if {p, *p.parents} & set(rooms))
             pending += within
     return sorted(found)
+
+
+def files_elsewhere(paths: Iterable[Path]) -> list[Path]:
+    """Return the modules that files import from neither Python, nor what is installed, nor here.
+
+    Somebody's own, found on the path of modules; of a package all of its modules.
+
+    Args:
+        paths: the files to begin with; what is found is looked into as well.
+    """
+    found: set[Path] = set()
+    pending = list(paths)
+    while pending:
+        path = pending.pop()
+        for name in _names_imported(path, path.stat().st_mtime_ns):
+            new = set(_module_elsewhere(name)) - found
+            found |= new
+            pending += new
+    return sorted(found)
+
+
+@cache
+def _names_imported(path: Path, changed: int) -> frozenset[str]:
+    """Return the first parts of the names of the modules that a file imports, from anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return frozenset(names)
+
+
+@cache
+def _module_elsewhere(name: str) -> tuple[Path, ...]:
+    if name in sys.stdlib_module_names or name == _NAME:
+        return ()
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return ()
+    if not (spec and spec.origin and spec.origin.endswith(".py")):
+        return ()
+    path = Path(spec.origin).resolve()
+    if any(path.is_relative_to(library) for library in _LIBRARIES):
+        return ()
+    return tuple(sorted(path.parent.rglob("*.py"))) if path.name == "__init__.py" else (path,)
 
 
 def _logical_lines(path: Path) -> Iterator[list[tuple[str, str]]]:

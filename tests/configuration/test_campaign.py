@@ -329,6 +329,11 @@ def test_a_blank_line_does_not_shift_the_lines(tmp_path):
         ({"equations": None}, "equations is empty: a table of keys and values is needed"),
         ({"iterations": {"default": None}}, "iterations.default is empty: an integer is needed"),
         ({"equations": {"wave": None}}, "equations.wave is empty: a table of keys and values"),
+        ({"published": "nosuch.csv"}, r"published is 'nosuch\.csv': no such file"),
+        (
+            {"term_weights": {"cells": {"convection_none_fp32": {"initial": 2.0}}}},
+            r"term_weights\.cells\.convection_none_fp32: term_weights\.initial is unknown: the loss of",
+        ),
     ],
 )
 def test_what_is_refused_says_how_to_write_it(change, words):

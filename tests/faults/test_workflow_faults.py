@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from jobs import identical
@@ -70,10 +71,14 @@ def test_a_forced_training_that_is_stopped_leaves_the_finished_one(workflow):
     workflow.finish()
     before, checkpoints = workflow.run.read_bytes(), workflow.checkpoints()
     snakemake = workflow.start("--force")
+    while not list(workflow.folder.glob("results/smoke/checkpoints/*/*/seed0.kept")):
+        assert snakemake.poll() is None, workflow.said.read_text()
+        time.sleep(0.01)
     ctrl_c(workflow, snakemake, workflow.until_checkpoint(snakemake))
     assert workflow.run.read_bytes() == before
     assert workflow.checkpoints() == checkpoints
-    assert "Nothing to be done" in workflow.finish("--dry-run")
+    said = workflow.finish("--dry-run")
+    assert "Nothing to be done" in said, said
 
 
 def test_two_workflows_at_once(workflow, undisturbed):

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
+from double_pinn.code import PACKAGE
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
 from double_pinn.numerics.problems import Initial
 from double_pinn.numerics.problems.reaction import Reaction
 from double_pinn.results.check import checked_problem
+from double_pinn.results.undeclared import check_files, files_read
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -63,3 +65,31 @@ def test_a_condition_without_u_is_an_error():
 
     with pytest.raises(UserError, match="the term 'initial_u' does not depend on u"):
         checked_problem(Draft())
+
+
+def read_by_an_equation(path):
+    """Read a file from what looks like the file of an equation."""
+    place = PACKAGE / "numerics" / "problems" / "made_up.py"
+    names = {}
+    exec(compile("def read(path): return path.read_text()", str(place), "exec"), names)
+    names["read"](path)
+
+
+def test_a_file_that_an_equation_reads_has_to_be_named(tmp_path):
+    data, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    data.write_text("1.0")
+    other.write_text("2.0")
+    with files_read() as read:
+        read_by_an_equation(data)
+        other.read_text()  # by others
+    read_by_an_equation(other)  # later
+    assert read == {data}
+    with pytest.raises(UserError, match=r"class Reaction: it reads .*a\.csv, in which a change"):
+        check_files(Reaction(), read)
+
+    class Named(Reaction):
+        @classmethod
+        def data_files(cls):
+            return {"a.csv": data}
+
+    check_files(Named(), read)

@@ -72,9 +72,10 @@ def keep_what_is_replaced():
 
 def settle():
     """Put back every run that was to be replaced and was not."""
+    job_of = {str(job.output[0]): job for job in workflow.dag.jobs if job.output}
     for path in kept.settle(results_folder()):
-        # Else Snakemake would take it for half a file.
-        workflow.persistence.cleanup_metadata(str(path))
+        if job := job_of.get(str(path)):
+            workflow.persistence.cleanup(job)  # else Snakemake would take it for half a file
         print(f"{path} is the one of before: no new one was finished.", file=sys.stderr)
 
 

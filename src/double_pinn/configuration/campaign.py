@@ -102,11 +102,20 @@ class Campaign:
                     f"configuration: {section}.cells.{unknown[0]} is unknown: {table} has no such "
                     "cell; a table of your own goes with a scale of your own (config/README.md)"
                 )
+        if not Path(find(self.configuration.published)).is_file():
+            raise SettingsError(
+                f"configuration: published is {self.configuration.published!r}: no such file"
+            )
         for cell, row in self.cells.items():
             try:
                 check_combination(*self._choices(row))
             except SettingsError as error:
                 raise SettingsError(f"{table}, {cell}: {error}") from None
+        for cell in self.configuration.term_weights.cells:
+            try:
+                _ = cell in self.cells and self.run(cell)
+            except SettingsError as error:
+                raise SettingsError(f"configuration: term_weights.cells.{cell}: {error}") from None
         for equation, given in self.configuration.reference.items():
             if equation in self.equations and not Path(find(given.file)).is_file():
                 raise SettingsError(

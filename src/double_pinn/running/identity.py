@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from double_pinn.code import PACKAGE, code_digest, files_behind
+from double_pinn.code import PACKAGE, code_digest, files_behind, files_elsewhere
 from double_pinn.configuration.catalogue import KINDS, found
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.numerics.problems.base import Problem
@@ -40,6 +40,8 @@ def number_deciding_files(chosen: dict[str, str]) -> list[Path]:
 def files_of(kind: str, name: str) -> list[Path]:
     """Return the file of a choice, what it imports from this package, and its data files.
 
+    Modules of somebody's own that lie elsewhere belong to it too.
+
     Args:
         kind: a key of ``KINDS``.
         name: of the choice.
@@ -49,7 +51,8 @@ def files_of(kind: str, name: str) -> list[Path]:
     """
     choice = found(kind, name)
     data = choice.cls.data_files().values() if issubclass(choice.cls, Problem) else ()
-    return sorted({*files_behind([choice.path], [PACKAGE]), *data} - _WORDS)
+    behind = {*files_behind([choice.path], [PACKAGE])} - _WORDS
+    return sorted({*behind, *files_elsewhere(behind), *data})
 
 
 def run_digest(settings: RunSettings) -> str:

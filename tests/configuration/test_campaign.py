@@ -332,7 +332,7 @@ def test_a_blank_line_does_not_shift_the_lines(tmp_path):
         ({"published": "nosuch.csv"}, r"published is 'nosuch\.csv': no such file"),
         (
             {"term_weights": {"cells": {"convection_none_fp32": {"initial": 2.0}}}},
-            r"term_weights\.cells\.convection_none_fp32: term_weights\.initial is unknown: the loss",
+            r"term_weights\.cells\.convection_none_fp32: term_weights\.initial is unknown: the",
         ),
     ],
 )

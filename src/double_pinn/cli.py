@@ -149,6 +149,10 @@ def _reference(args):
 
 def _check(args):
     configure_jax("cpu", 1, x64=True)
+    import jax
+
+    # A few points: compiling would take longer than computing.
+    jax.config.update("jax_disable_most_optimizations", True)
     from double_pinn.configuration.catalogue import get_problem
     from double_pinn.results.check import checked_problem
     from double_pinn.results.undeclared import check_files, files_read

@@ -39,6 +39,13 @@ def first_not_finite(objective: Objective, parameters) -> str | None:
     def rows_of(parameters, rows):
         return rows.rows(objective.network.weights(parameters), system.box)
 
+    def total(parameters):
+        return sum(jnp.sum(row**2) for rows, _ in system.sets for row in rows_of(parameters, rows))
+
+    # At once where all is well: to look for the place takes a compilation a term.
+    whole = jax.jit(jax.value_and_grad(total))(parameters)
+    if all(np.isfinite(np.asarray(part)).all() for part in whole):
+        return None
     for rows, groups in system.sets:
         values = jax.jit(lambda p, rows=rows: rows_of(p, rows))(parameters)
         for group, value in zip(groups, values, strict=True):

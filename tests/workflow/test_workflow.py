@@ -94,6 +94,9 @@ def test_a_target_plans_its_part_only(checkout):
     assert rules_of(checkout.plan("train")) == {"write_settings", "train_network"}
     (drawn,) = [j for j in checkout.plan("results/laptop/figures/figure1.png") if "draw" in j.rule]
     assert drawn.rule == "draw_figure1"
+    shown = rules_of(checkout.plan("figure1", "table1"))
+    assert {rule for rule in shown if "draw" in rule} == {"draw_figure1"}
+    assert "write_table1" in shown
 
 
 # --- What it refuses ---

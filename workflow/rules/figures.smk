@@ -14,6 +14,17 @@ rule figures:
 
 for number in numbers_of("figure"):
 
+    rule:  # `snakemake figure1`: that one alone
+        name:
+            f"figure{number}"
+        input:
+            expand(
+                "results/{scale}/figures/figure{number}.{format}",
+                scale=SCALE,
+                number=number,
+                format=["pdf", "png"],
+            ),
+
     rule:
         name:
             f"draw_figure{number}"

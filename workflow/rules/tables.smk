@@ -13,6 +13,17 @@ rule tables:
 
 for number in numbers_of("table"):
 
+    rule:  # `snakemake table1`: that one alone
+        name:
+            f"table{number}"
+        input:
+            expand(
+                "results/{scale}/tables/table{number}.{format}",
+                scale=SCALE,
+                number=number,
+                format=["csv", "md", "tex", "html"],
+            ),
+
     rule:
         name:
             f"write_table{number}"

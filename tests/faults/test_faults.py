@@ -98,7 +98,8 @@ def test_sigkill_while_a_checkpoint_is_written(nursery, uninterrupted, tmp_path)
 def test_sigkill_while_the_netcdf_is_written(nursery, uninterrupted, cut):
     for _ in range(5):
         job = cut.start(nursery)
-        if wait_for(cut.unfinished_output, job):
+        # Not at the start, where it is tried out whether the file can be written.
+        if wait_for(lambda: Run.END in cut.complete() and cut.unfinished_output(), job):
             job.kill()
             job.wait()
             if not cut.output.exists():

@@ -15,7 +15,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 _NAME = __name__.partition(".")[0]
 
-_LIBRARIES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
+_STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
+# Of an environment, of the system, of the user.
+_INSTALLED = {"site-packages", "dist-packages"}
 
 # By name, because the numbers of tokens differ from one Python to the next.
 _OPENS = {"FSTRING_START", "TSTRING_START"}
@@ -135,6 +137,11 @@ def files_elsewhere(paths: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
+def is_installed(path: Path) -> bool:
+    """Return whether a file (absolute, links followed) is Python's or of an installed package."""
+    return path.is_relative_to(_STANDARD_LIBRARY) or bool(_INSTALLED & {*path.parts})
+
+
 @cache
 def _names_imported(path: Path, changed: int) -> frozenset[str]:
     """Return the first parts of the names of the modules that a file imports, from anywhere."""
@@ -158,7 +165,7 @@ def _module_elsewhere(name: str) -> tuple[Path, ...]:
     if not (spec and spec.origin and spec.origin.endswith(".py")):
         return ()
     path = Path(spec.origin).resolve()
-    if any(path.is_relative_to(library) for library in _LIBRARIES):
+    if is_installed(path):
         return ()
     return tuple(sorted(path.parent.rglob("*.py"))) if path.name == "__init__.py" else (path,)
 

@@ -2,17 +2,15 @@
 
 import contextlib
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from double_pinn.code import PACKAGE
+from double_pinn.code import PACKAGE, is_installed
 from double_pinn.errors import UserError
 from double_pinn.numerics.problems import Problem
 from double_pinn.numerics.problems.checks import where
 
-_LIBRARIES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
 _FOLDER = PACKAGE / "numerics" / "problems"
 _SHARED = {"__init__.py", "base.py", "checks.py", "written.py"}
 # What Python itself opens while it imports.
@@ -37,8 +35,7 @@ def files_read() -> Iterator[set[Path]]:
             and _is_called_by_an_equation()
         ):
             path = Path(arguments[0]).resolve()
-            within = any(path.is_relative_to(library) for library in _LIBRARIES)
-            if path.suffix not in _CODE and not within and path.is_file():
+            if path.suffix not in _CODE and path.is_file() and not is_installed(path):
                 seen.add(path)
 
     sys.addaudithook(look)  # for good: Python has no way to take one off

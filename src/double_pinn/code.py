@@ -76,21 +76,26 @@ def imported_files(path: Path) -> list[Path]:
 
 @cache
 def _imported(path: Path, changed: int) -> list[Path]:
+    modules = _modules_imported(path, changed)
+    found = [_file_of(parts[1:]) for parts in modules if parts[0] == _NAME]
+    return [file for file in found if file]
+
+
+@cache
+def _modules_imported(path: Path, changed: int) -> list[list[str]]:
+    """Return the parts of the names that a file imports, of modules or of something in one."""
     package = path.relative_to(PACKAGE).parent.parts if path.is_relative_to(PACKAGE) else ()
-    found = []
+    modules = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            modules = [alias.name.split(".") for alias in node.names]
+            modules += [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parent = node.module.split(".") if node.module else []
             if node.level:  # from . import, from .. import
                 parent = [_NAME, *package[: len(package) - node.level + 1], *parent]
             # What is imported is a module, or something in one.
-            modules = [[*parent, alias.name] for alias in node.names]
-        else:
-            continue
-        found += [_file_of(parts[1:]) for parts in modules if parts[0] == _NAME]
-    return [file for file in found if file]
+            modules += [[*parent, alias.name] for alias in node.names]
+    return modules
 
 
 def _file_of(parts: list[str]) -> Path | None:
@@ -130,8 +135,8 @@ def files_elsewhere(paths: Iterable[Path]) -> list[Path]:
     pending = list(paths)
     while pending:
         path = pending.pop()
-        for name in _names_imported(path, path.stat().st_mtime_ns):
-            new = set(_module_elsewhere(name)) - found
+        for first, *_ in _modules_imported(path, path.stat().st_mtime_ns):
+            new = set(_module_elsewhere(first)) - found
             found |= new
             pending += new
     return sorted(found)
@@ -140,18 +145,6 @@ def files_elsewhere(paths: Iterable[Path]) -> list[Path]:
 def is_installed(path: Path) -> bool:
     """Return whether a file (absolute, links followed) is Python's or of an installed package."""
     return path.is_relative_to(_STANDARD_LIBRARY) or bool(_INSTALLED & {*path.parts})
-
-
-@cache
-def _names_imported(path: Path, changed: int) -> frozenset[str]:
-    """Return the first parts of the names of the modules that a file imports, from anywhere."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return frozenset(names)
 
 
 @cache

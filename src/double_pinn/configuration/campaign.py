@@ -111,9 +111,9 @@ class Campaign:
                 check_combination(*self._choices(row))
             except SettingsError as error:
                 raise SettingsError(f"{table}, {cell}: {error}") from None
-        for cell in self.configuration.term_weights.cells:
+        for cell in [c for c in self.configuration.term_weights.cells if c in self.cells]:
             try:
-                _ = cell in self.cells and self.run(cell)
+                self.run(cell)
             except SettingsError as error:
                 raise SettingsError(f"configuration: term_weights.cells.{cell}: {error}") from None
         for equation, given in self.configuration.reference.items():

@@ -93,14 +93,14 @@ def residual_ratio(problem: Problem, table: Tabulated) -> float:
     FP64 must be enabled. It is 0 where the table has too few points to tell.
     """
     line = equation_line(problem)
-    ratios = [0.0] if min(len(table.x), len(table.t)) < _LEAST else []
+    ratios = []
     for stride in _STRIDES:
         x, t = table.x[::stride], table.t[::stride]
         if min(len(x), len(t)) < _LEAST:
             break
         row, terms = _residual(line, Tabulated(x, t, table.u[::stride, ::stride]))
         ratios.append(float(row.sum() / total) if (total := terms.sum()) else 0.0)
-    return min(ratios)
+    return min(ratios, default=0.0)
 
 
 def _residual(line: Line, table: Tabulated) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from double_pinn.code import PACKAGE, is_installed
+from double_pinn.code import is_installed
 from double_pinn.errors import UserError
 from double_pinn.numerics.problems import Problem
 from double_pinn.numerics.problems.checks import where
+from double_pinn.numerics.problems.written import is_of_an_equation
 
-_FOLDER = PACKAGE / "numerics" / "problems"
-_SHARED = {"__init__.py", "base.py", "checks.py", "written.py"}
 # What Python itself opens while it imports.
 _CODE = {".py", ".pyc", ".pyi", ".so", ".pth"}
 
@@ -48,8 +47,7 @@ def files_read() -> Iterator[set[Path]]:
 def _is_called_by_an_equation() -> bool:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.parent == _FOLDER and path.name not in _SHARED:
+        if is_of_an_equation(Path(frame.f_code.co_filename)):
             return True
         frame = frame.f_back
     return False

@@ -13,7 +13,7 @@ from double_pinn.errors import SettingsError, UserError
 
 _OWN = Path(__file__).resolve().parent
 _PACKAGE = _OWN.parents[1]
-_SHARED = ("base.py", "checks.py", "written.py")
+_SHARED = ("__init__.py", "base.py", "checks.py", "written.py")
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 _ADVICE = (
@@ -93,7 +93,12 @@ def _is_own(file: str) -> bool:
     if file.startswith(_LIBRARIES) or file == "<string>":
         return False
     path = Path(file)
-    return (path.parent == _OWN and path.name not in _SHARED) or _PACKAGE not in path.parents
+    return is_of_an_equation(path) or _PACKAGE not in path.parents
+
+
+def is_of_an_equation(path: Path) -> bool:
+    """Return whether a file of this folder defines an equation, and is not what all share."""
+    return path.parent == _OWN and path.name not in _SHARED
 
 
 def _reason(error: Exception) -> str:

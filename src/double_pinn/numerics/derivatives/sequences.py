@@ -11,8 +11,10 @@ S(x, t) = Σ_j u_j,
 
     D_x^p D_t^q u_i = ∂/∂x_i [∂_x^(p-1) ∂_t^q S],   or, for p = 0,   ∂/∂t_i [∂_t^(q-1) S],
 
-in the bracket along ones, which is ``jvp``. So there is one reverse pass for each bracket, whatever
-L, and the first serves u, u_x and u_t. Of a mixed derivative the derivative along x is the last.
+in the bracket along ones. So there is one reverse pass for S, whatever L, which serves u, u_x and
+u_t; the brackets of the next order are its derivatives along ones, which share all but what is
+linear in the direction (``linearize``), and so on. Of a mixed derivative the derivative along x is
+the last.
 """
 
 from collections.abc import Callable
@@ -44,45 +46,42 @@ def sequence_channels(
         One array of shape (n, L) a channel.
     """
     wanted = {index for channel in plan.channels for index, _ in channel}
+    if wanted == {VALUE}:
+        return [combined(channel, {VALUE: u(x, t)}) for channel in plan.channels]
     derivatives: dict[Index, Sequences] = {}
-    for along in sorted({_along(index) for index in wanted if index != VALUE}):
-        values, (by_x, by_t) = _slopes(u, *along)(x, t)
-        derivatives[along[0] + 1, along[1]] = by_x
-        if along[0] == 0:
-            derivatives[0, along[1] + 1] = by_t
-        if along == VALUE:
+    for (x_order, t_order), (values, (by_x, by_t)) in _brackets(u, plan.order - 1)(x, t).items():
+        derivatives[x_order + 1, t_order] = by_x
+        if x_order == 0:
+            derivatives[0, t_order + 1] = by_t
+        if (x_order, t_order) == VALUE:
             derivatives[VALUE] = values
-    if VALUE not in derivatives:
-        derivatives[VALUE] = u(x, t)
     return [combined(channel, derivatives) for channel in plan.channels]
 
 
-def _along(index: Index) -> Index:
-    """Return how often S is differentiated along the whole sequence, in x and in t."""
-    return (index[0] - 1, index[1]) if index[0] else (0, index[1] - 1)
+def _brackets(u, order: int):
+    """Return a function of x and t: by index, u and both gradients of the bracket.
 
-
-def _slopes(u, x_order: int, t_order: int):
-    """Return a function whose result is u and both gradients of a derivative of S."""
+    The brackets are ∂_x^p ∂_t^q S for all p + q up to an order; what nobody asks for is dropped
+    when the whole is compiled.
+    """
 
     def total(x, t):
         values = u(x, t)
         return jnp.sum(values), values
 
-    def slopes(x, t):
+    def first(x, t):
         gradients, values = jax.grad(total, argnums=(0, 1), has_aux=True)(x, t)
-        return values, gradients
+        return {VALUE: (values, gradients)}
 
-    for axis, order in enumerate((x_order, t_order)):
-        for _ in range(order):
-            slopes = _derived(slopes, axis)
-    return slopes
+    if order == 0:
+        return first
+    lower = _brackets(u, order - 1)
 
+    def brackets(x, t):
+        known, along = jax.linearize(lower, x, t)
+        ones, zeros = jnp.ones_like(x), jnp.zeros_like(x)
+        by_x, by_t = along(ones, zeros), along(zeros, ones)
+        raised = {(p + 1, q): slopes for (p, q), slopes in by_x.items()}
+        return known | raised | {(p, q + 1): s for (p, q), s in by_t.items()}
 
-def _derived(slopes, axis: int):
-    def derived(x, t):
-        direction = [jnp.zeros_like(x), jnp.zeros_like(t)]
-        direction[axis] = jnp.ones_like(x)
-        return jax.jvp(slopes, (x, t), tuple(direction))[1]
-
-    return derived
+    return brackets

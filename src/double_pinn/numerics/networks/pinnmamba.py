@@ -33,15 +33,20 @@ class StateSpace(nnx.Module):
         """Return y for ``x`` of shape (..., L, width), of the same shape."""
         rank, state = self.sizes
         low, B, C = jnp.split(self.selection(x), [rank, rank + state], -1)
-        steps = jax.nn.softplus(self.rate(low))[..., None]
-        decay = jnp.exp(steps * -jnp.exp(self.A_log[...]))
-        driven = steps * x[..., None] * B[..., None, :]
-        # Sequences are short: the loop is unrolled, and holds nothing but the recurrence.
-        h, states = driven[..., 0, :, :], [driven[..., 0, :, :]]
-        for i in range(1, x.shape[-2]):
-            h = decay[..., i, :, :] * h + driven[..., i, :, :]
-            states.append(h)
-        return jnp.sum(jnp.stack(states, -3) * C[..., None, :], -1) + self.D[...] * x
+        steps = jax.nn.softplus(self.rate(low))
+        A = -jnp.exp(self.A_log[...].T)
+        # Sequences are short: the loop is unrolled. States are (..., state, width), so that what
+        # lies side by side in memory is the longer axis. Unlike slices, a split is concatenated
+        # again by its transpose, in one pass.
+        elements = (jnp.split(a, x.shape[-2], -2) for a in (steps, steps * x, B, C))
+        h, outputs = None, []
+        for step, drive, b, c in zip(*elements, strict=True):
+            driven = drive * jnp.swapaxes(b, -1, -2)
+            h = driven if h is None else jnp.exp(step * A) * h + driven
+            # XLA would compute the states before it again for each of its uses.
+            h = jax.lax.optimization_barrier(h)
+            outputs.append(c @ h)
+        return jnp.concatenate(outputs, -2) + self.D[...] * x
 
 
 class Block(nnx.Module):

@@ -106,46 +106,63 @@ def _measure(args, parts, names):
         results = {}
         for name in names if "core" in parts else ():
             results[name] = run_case(files[name], args.peers, pythons, used, args.seconds, _say)
-        models = {}
+        if results:
+            _write_core(args, results, folder, used)
         if "models" in parts:
-            pairs = [f"{e}_{network}" for e in args.equations for network in SEQUENCES]
-            pairs = [name for name in pairs if not name.startswith("allen_cahn")]
-            export_cases(pairs, folder)
-            peers = [peer for peer in args.peers if peer in ("project", "pytorch")]
-            for name in pairs:
-                file = folder / f"{name}.npz"
-                models[name] = run_case(file, peers, pythons, used, args.seconds, _say, single=True)
-        seeds = []
+            _measure_models(args, pythons, used, folder)
         if "seeds" in parts:
             cheap = files[f"{args.equations[0]}_{args.cases[-1]}"]
             seeds = measure_seeds(cheap, sys.executable, used, args.seconds, _say)
-        _write(args, results, models, seeds, folder, used)
+            _write_seeds(args, seeds, used)
     _say(f"results in {args.output}")
 
 
-def _write(args, results, models, seeds, folder, used):
-    # It imports JAX, which is no business of this process while others are measured.
+def _measure_models(args, pythons, used, folder):
+    """Race the sequence models; a case takes minutes, so each is written when it is done."""
+    pairs = [f"{e}_{network}" for e in args.equations for network in SEQUENCES]
+    pairs = [name for name in pairs if not name.startswith("allen_cahn")]
+    export_cases(pairs, folder)
+    peers = [peer for peer in args.peers if peer in ("project", "pytorch")]
+    models = {}
+    for name in pairs:
+        file = folder / f"{name}.npz"
+        models[name] = run_case(file, peers, pythons, used, args.seconds, _say, single=True)
+        _write_models(args, models, used)
+
+
+# What writes imports JAX, which takes seconds that a wrong argument need not wait for.
+
+
+def _write_core(args, results, folder, used):
     from benchmarks import report
 
+    core, limits = report.core_rows(results), report.limit_rows(results, folder)
+    versions = {k: v for result in results.values() for k, v in result["versions"].items()}
+    report.write_csv(core, args.output / "core.csv")
     words = report.describe(used)
-    if results:
-        core, limits = report.core_rows(results), report.limit_rows(results, folder)
-        versions = {k: v for result in results.values() for k, v in result["versions"].items()}
-        report.write_csv(core, args.output / "core.csv")
-        text = report.core_markdown(
-            core, limits, seconds=args.seconds, machine_words=words, versions=versions
-        )
-        (args.output / "core.md").write_text(text)
-        if limits:
-            report.write_csv(limits, args.output / "limit.csv")
-        report.plot(core, limits, args.output / "core.png")
-    if models:
-        rows = report.core_rows(models)
-        report.write_csv(rows, args.output / "models.csv")
-        (args.output / "models.md").write_text(report.models_markdown(rows, words))
-    if seeds:
-        report.write_csv(seeds, args.output / "seeds.csv")
-        (args.output / "seeds.md").write_text(report.seeds_markdown(seeds, words))
+    text = report.core_markdown(
+        core, limits, seconds=args.seconds, machine_words=words, versions=versions
+    )
+    (args.output / "core.md").write_text(text)
+    if limits:
+        report.write_csv(limits, args.output / "limit.csv")
+    report.plot(core, limits, args.output / "core.png")
+
+
+def _write_models(args, models, used):
+    from benchmarks import report
+
+    rows = report.core_rows(models)
+    report.write_csv(rows, args.output / "models.csv")
+    text = report.models_markdown(rows, report.describe(used))
+    (args.output / "models.md").write_text(text)
+
+
+def _write_seeds(args, seeds, used):
+    from benchmarks import report
+
+    report.write_csv(seeds, args.output / "seeds.csv")
+    (args.output / "seeds.md").write_text(report.seeds_markdown(seeds, report.describe(used)))
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ def _train(args):
     configure_jax(args.device, args.threads, x64=settings.precision == "fp64", cores=cores)
     from double_pinn.numerics.trainer import Solution
     from double_pinn.results import netcdf
+    from double_pinn.results.continued import earlier_run
     from double_pinn.results.reference import read_reference, solve
     from double_pinn.running import training
     from double_pinn.running.progress import Progress
@@ -214,12 +215,16 @@ def _train(args):
         Solution(known.x.values, known.t.values, known.u.values) if known is not None else None
     )
     try:
+        earlier = None
+        if args.continue_from:
+            earlier = earlier_run(settings, args.seed, args.continue_from, progress.say)
         dataset = training.train(
             settings,
             args.seed,
             solution=solution,
             checkpoints=args.checkpoints,
             checkpoint_seconds=args.checkpoint_seconds,
+            earlier=earlier,
             progress=progress,
         )
     except BaseException as error:
@@ -390,6 +395,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a table for the log instead; x=, t=, u=, rows= as in the configuration",
     )
     sub.add_argument("--checkpoints", type=Path, help="folder of this run's checkpoints")
+    sub.add_argument(
+        "--continue-from",
+        type=Path,
+        metavar="ARCHIVE",
+        help="archive whose run of a smaller budget goes on where there is no checkpoint",
+    )
     sub.add_argument(
         "--checkpoint-seconds",
         type=_seconds,

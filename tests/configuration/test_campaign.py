@@ -24,7 +24,7 @@ from double_pinn.running.identity import checkpoint_key
 from double_pinn.showing.figures import figure_numbers
 
 ROOT = Path(__file__).parents[2]
-SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour", "models")
+SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour", "models", "night")
 # Optimisers whose steps are dear: their budgets are small.
 SECOND_ORDER = ("gauss_newton", "lbfgs_gauss_newton", "marching")
 TARGETS = [*(f"figure{number}" for number in figure_numbers()), "table1"]
@@ -206,6 +206,9 @@ def test_a_missing_key_is_named(key):
         (("optimizers", "adam"), {}, "optimizers.adam is unknown; known here: gauss_newton"),
         (("networks", "mlp"), 3, "networks.mlp"),
         (("iterations", "cells", "nobody"), 10, "iterations.cells.nobody"),
+        (("cell_seeds",), {"nobody": [1]}, "cell_seeds.nobody is unknown"),
+        (("cell_seeds",), {"wave_none_fp64": [1, 1]}, "cell_seeds.wave_none_fp64 is [1, 1]: every"),
+        (("cell_seeds",), {"wave_none_fp64": []}, "cell_seeds.wave_none_fp64"),
         (("resources", "train", "cells", "nobody"), {"runtime": 1, "mem_mb": 1}, "cells.nobody"),
         (("stopping", "tolerance"), -1.0, "stopping.tolerance"),
         (("seeds",), [], "seeds is []: at least 1 entry"),
@@ -471,6 +474,8 @@ def test_the_budget_of_a_cell_touches_no_other_cell(cell, budget):
     ("path", "value"),
     [
         (("seeds",), [7, 8]),
+        (("cell_seeds",), {"wave_none_gn_fp64": [7, 8]}),
+        (("continue_from",), "results/archive/laptop"),
         (("device",), "gpu"),
         (("evaluation", "residual_points"), 50),
         (("resources", "train", "default"), {"runtime": 1, "mem_mb": 1}),
@@ -480,6 +485,12 @@ def test_training_is_told_only_what_changes_its_numbers(path, value):
     before, after = load(CONFIGS["laptop"]), load(replaced(CONFIGS["laptop"], path, value))
     for cell in before.cells:
         assert after.slice_json("train", cell) == before.slice_json("train", cell)
+
+
+def test_a_cell_may_have_seeds_of_its_own():
+    campaign = load({**CONFIGS["laptop"], "cell_seeds": {"wave_none_gn_fp64": [7, 8]}})
+    assert campaign.seeds("wave_none_gn_fp64") == [7, 8]
+    assert campaign.seeds("wave_double_gn_fp64") == [0]
 
 
 def test_a_table_of_a_solution_is_a_matter_of_its_reference_alone(tmp_path):

@@ -17,7 +17,7 @@ REFERENCE = "results/smoke/reference/wave.nc"
 FIGURES = (1, 3, 4, 5, 6, 7, 8, 9, 10)
 # Figures whose cells take hours: not at the laptop scale.
 ELSEWHERE = {9, 10}
-SEEDS = {"smoke": {0}, "laptop": {0}, "paper": {0, 1, 2, 3, 4}, "sweep": {0}, "models": {0}}
+SEEDS = {"paper": {0, 1, 2, 3, 4}}
 
 
 def read_table(path=ROOT / "config" / "experiments.csv"):
@@ -50,19 +50,22 @@ def rules_of(jobs):
 # --- What it plans ---
 
 
-@pytest.mark.parametrize("scale", ["laptop", "smoke", "paper", "sweep", "models"])
+@pytest.mark.parametrize("scale", ["laptop", "smoke", "paper", "sweep", "models", "night"])
 def test_a_scale_plans_every_cell_and_seed(checkout, scale):
     overlay = ["--configfile", f"config/{scale}.yaml"] if scale != "laptop" else []
     jobs = checkout.plan(*overlay)
     cells = cells_of(scale)
     assert cells
-    assert trained(jobs) == {(cell, seed) for cell in cells for seed in SEEDS[scale]}
+    own = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text()).get("cell_seeds", {})
+    seeds = {cell: own.get(cell, SEEDS.get(scale, {0})) for cell in cells}
+    assert trained(jobs) == {(cell, seed) for cell in cells for seed in seeds[cell]}
     assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells
     figures = {
         "sweep": set(),
         "smoke": set(FIGURES),
         "paper": set(FIGURES) - {9},
         "models": {10},
+        "night": {1, 3, 5, 6, 7, 8},
         "laptop": set(FIGURES) - ELSEWHERE,
     }[scale]
     drawn = {f"draw_figure{n}" for n in figures}
@@ -495,6 +498,15 @@ def test_a_table_of_a_solution_is_an_input_of_its_reference_alone(checkout):
         "results/smoke/runs/wave_none_fp64/seed0.nc",
     )
     assert "--device cpu --table 'a b.npz'" in done.stdout
+
+
+def test_an_archive_to_continue_is_told_to_training(checkout):
+    overlay = checkout.overlay({"continue_from": "a b"}, "continued.yaml")
+    done = checkout.snakemake(
+        *("--dry-run", "--printshellcmds", "--configfile", SMOKE, overlay, "--"),
+        "results/smoke/runs/wave_none_fp64/seed0.nc",
+    )
+    assert "--device cpu --continue-from 'a b'" in done.stdout
 
 
 # --- Where it runs ---

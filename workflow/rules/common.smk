@@ -78,6 +78,11 @@ def checkpoint_folder(wildcards, input):
     return f"results/{wildcards.scale}/checkpoints/{wildcards.cell}/{key}/seed{wildcards.seed}"
 
 
+def runs_of(cell):
+    """Return the run of every seed of a cell."""
+    return [f"results/{SCALE}/runs/{cell}/seed{seed}.nc" for seed in CAMPAIGN.seeds(cell)]
+
+
 def table_for_the_log(wildcards, input):
     """Return the table against which the log of a training measures its errors, as an option.
 
@@ -85,6 +90,12 @@ def table_for_the_log(wildcards, input):
     """
     table = CAMPAIGN.table(CAMPAIGN.cells[wildcards.cell].equation)
     return ["--table", *table.words()] if table else []
+
+
+def archive_to_continue(wildcards, input):
+    """Return the archive of earlier runs, as an option; made from `input` for the same reason."""
+    archive = CAMPAIGN.configuration.continue_from
+    return ["--continue-from", given(archive)] if archive else []
 
 
 # --- Resources: they grow with every attempt ---
@@ -195,5 +206,4 @@ except UserError as error:
     raise WorkflowError(str(error))
 CELLS = list(CAMPAIGN.cells)
 SCALE = CAMPAIGN.configuration.scale
-SEEDS = CAMPAIGN.configuration.seeds
 DEVICE = CAMPAIGN.configuration.device

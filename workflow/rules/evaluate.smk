@@ -16,10 +16,7 @@ rule evaluate_cell:
         reference=lambda wildcards: (
             f"results/{wildcards.scale}/reference/{CAMPAIGN.cells[wildcards.cell].equation}.nc"
         ),
-        runs=expand(
-            "results/{{scale}}/runs/{{cell}}/seed{seed}.nc",
-            seed=SEEDS,
-        ),
+        runs=lambda wildcards: runs_of(wildcards.cell),
         code=library_files("results/evaluation.py", "results/predict.py"),
     output:
         "results/{scale}/evaluation/{cell}.nc",

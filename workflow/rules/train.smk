@@ -4,12 +4,7 @@
 
 rule train:
     input:
-        expand(
-            "results/{scale}/runs/{cell}/seed{seed}.nc",
-            scale=SCALE,
-            cell=CELLS,
-            seed=SEEDS,
-        ),
+        [runs_of(cell) for cell in CELLS],
 
 
 rule train_network:
@@ -35,7 +30,8 @@ rule train_network:
     params:
         checkpoints=checkpoint_folder,
         table=table_for_the_log,
+        earlier=archive_to_continue,
     shell:
         "double-pinn train --settings {input.settings} --seed {wildcards.seed}"
         " --output {output} --checkpoints {params.checkpoints} --log {log}"
-        " --threads {threads} --device {resources.device} {params.table:q}"
+        " --threads {threads} --device {resources.device} {params.table:q} {params.earlier:q}"

@@ -92,14 +92,15 @@ class Campaign:
                 f"configuration: scale is {scale!r}: no row of {table} lists it under `scales`"
             )
         of_cells: dict[str, Collection[str]] = {
-            "iterations": self.configuration.iterations.cells,
-            "term_weights": self.configuration.term_weights.cells,
-            "resources.train": self.configuration.resources.train.cells,
+            "iterations.cells": self.configuration.iterations.cells,
+            "term_weights.cells": self.configuration.term_weights.cells,
+            "resources.train.cells": self.configuration.resources.train.cells,
+            "cell_seeds": self.configuration.cell_seeds,
         }
         for section, exceptions in of_cells.items():
             if unknown := [name for name in exceptions if name not in rows]:
                 raise SettingsError(
-                    f"configuration: {section}.cells.{unknown[0]} is unknown: {table} has no such "
+                    f"configuration: {section}.{unknown[0]} is unknown: {table} has no such "
                     "cell; a table of your own goes with a scale of your own (config/README.md)"
                 )
         if not Path(find(self.configuration.published)).is_file():
@@ -170,6 +171,10 @@ class Campaign:
                 "term_weights": configuration.term_weights.cells.get(cell, {}),
             }
         )
+
+    def seeds(self, cell: str) -> list[int]:
+        """Return the seeds of a cell."""
+        return self.configuration.cell_seeds.get(cell, self.configuration.seeds)
 
     def _equation(self, name: str) -> dict:
         return {"name": name, "parameters": self.configuration.equations.get(name, {})}

@@ -87,7 +87,8 @@ def _member(key: str, field: FieldInfo) -> str:
     """Return what stands below a key whose own keys are names."""
     if not str(field.annotation).startswith("dict"):
         return ""
-    below = {"cells": ".CELL", "grid": ".EQUATION", "reference": ".EQUATION"}
+    below = {name: ".CELL" for name in ("cells", "cell_seeds")}
+    below |= {name: ".EQUATION" for name in ("grid", "reference")}
     return below.get(key.split(".")[-1], ".NAME.OPTION")
 
 

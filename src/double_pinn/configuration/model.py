@@ -98,6 +98,10 @@ class Configuration(Section):
     """Name of the scale: results go to `results/{scale}/`; rows whose `scales` name it are run."""
     seeds: Annotated[list[Seed], Field(min_length=1), _reruns("training of a new seed")]
     """One training run for each cell and seed, from 0 to 2³² - 1; mean ± std are over these."""
+    cell_seeds: Annotated[
+        dict[Name, Annotated[list[Seed], Field(min_length=1)]], _reruns("training of a new seed")
+    ] = Field(default_factory=dict)
+    """Other seeds for a cell, by its name."""
     experiments: Annotated[str, Field(min_length=1), _reruns("what changed in it")]
     """The table of experiments."""
     published: Annotated[str, Field(min_length=1), _reruns("tables")]
@@ -121,6 +125,9 @@ class Configuration(Section):
     test_points: Annotated[TestSample, _reruns("training")] = TestSample()
     stopping: Annotated[StoppingRule, _reruns("training")] = StoppingRule()
     iterations: Annotated[Iterations, _reruns("training")]
+    continue_from: Annotated[str | None, _reruns("nothing")] = None
+    """An archive whose L-BFGS runs of a smaller budget go on, where no checkpoint is left
+    (docs/archive.md); null: every run starts from its seed."""
     term_weights: Annotated[TermWeights, _reruns("training")] = TermWeights()
     logging: Annotated[Logging, _reruns("training")] = Logging()
     evaluation: Grids
@@ -155,8 +162,12 @@ def configuration_from(values: Mapping) -> Configuration:
             lines += _refused(_check_options, kind, name, options)
     for name, parameters in configuration.equations.items():
         lines += _refused(_check_equation, name, parameters)
-    if len(set(configuration.seeds)) < len(configuration.seeds):
-        lines.append(f"seeds is {configuration.seeds}: every seed may stand there once")
+    of_cells = {f"cell_seeds.{cell}": seeds for cell, seeds in configuration.cell_seeds.items()}
+    lines += [
+        f"{key} is {seeds}: every seed may stand there once"
+        for key, seeds in {"seeds": configuration.seeds, **of_cells}.items()
+        if len(set(seeds)) < len(seeds)
+    ]
     grids = configuration.evaluation.grid
     if "default" not in grids:
         lines.append("evaluation.grid.default is missing")

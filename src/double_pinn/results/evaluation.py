@@ -13,11 +13,8 @@ from double_pinn.numerics.points import collocation_axes
 from double_pinn.numerics.problems.base import Problem
 from double_pinn.results import predict
 from double_pinn.results.reference import AGAIN, axes, read_reference
-from double_pinn.results.runs import (
-    HISTORIES,
-    MORE_HISTORIES,
-    read_runs,
-)
+from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, read_runs
+from double_pinn.running.history import restarts_of
 
 
 def rmae(u_hat: np.ndarray, u: np.ndarray) -> float:
@@ -198,6 +195,8 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
     def of_runs(name):
         return ", ".join(sorted({str(run.attrs.get(name, "unknown")) for run in runs}))
 
+    restarts = {int(run.attrs["seed"]): restarts_of(run) for run in runs}
+    anew = {seed: ", ".join(f"{k:,}" for k in places) for seed, places in restarts.items()}
     return {
         "title": f"Evaluation: {settings.cell}",
         "source": "double-pinn evaluate",
@@ -205,6 +204,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
         "parameter_count": runs[0].sizes["parameter"],
         "run_devices": of_runs("device"),
         "run_commits": of_runs("commit"),
+        "run_restarts": "; ".join(f"seed {seed}: {of}" for seed, of in anew.items() if of),
         "reference_method": reference.attrs.get("method", "unknown"),
     }
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import xarray as xr
+
 from double_pinn.numerics.schedule import FIRST_ORDER
 
 
@@ -42,6 +45,7 @@ class Progression:
         checked_loss: objective at the last look of the stopping rule.
         wall_time: seconds, accumulated over restarts.
         stop_reason: why training ended, or ``None``.
+        restarts: iterations at which the optimiser began anew, from an archived run's parameters.
     """
 
     iteration: int = 0
@@ -50,6 +54,7 @@ class Progression:
     checked_loss: float | None = None
     wall_time: float = 0.0
     stop_reason: str | None = None
+    restarts: list[int] = field(default_factory=list)
 
     def as_dict(self) -> dict:
         """Return plain values for the checkpoint's manifest."""
@@ -59,3 +64,23 @@ class Progression:
     def from_dict(cls, values: dict) -> "Progression":
         """Turn :meth:`as_dict` back."""
         return cls(**{**values, "history": History(values["history"])})
+
+    @classmethod
+    def from_run(cls, run: xr.Dataset) -> "Progression":
+        """Return where a run stood that has ended, from the content of its file."""
+        logged = ["iteration", *(name for name in run.data_vars if "iteration" in run[name].dims)]
+        columns = {name: run[name].values.tolist() for name in logged if name != "penalty"}
+        return cls(
+            iteration=int(run.attrs["iterations_run"]),
+            phase=int(columns["phase"][-1]),
+            history=History(columns),
+            checked_loss=columns["objective"][-1],
+            wall_time=columns["wall_time"][-1],
+            stop_reason=run.attrs["stop_reason"],
+            restarts=restarts_of(run),
+        )
+
+
+def restarts_of(run: xr.Dataset) -> list[int]:
+    """Return the iterations at which a run's optimiser began anew, from the content of its file."""
+    return [int(k) for k in np.atleast_1d(run.attrs.get("restarts", []))]

@@ -60,6 +60,7 @@ def train(
     solution: Solution | None = None,
     checkpoints: Path | None = None,
     checkpoint_seconds: float = 120.0,
+    earlier: xr.Dataset | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Train one seed of one cell (Section 3 and Appendix A).
@@ -70,6 +71,9 @@ def train(
         solution: what the log measures errors against; by default the closed form, if any.
         checkpoints: folder of this run's checkpoints; a run found there is continued.
         checkpoint_seconds: wall-clock seconds between two checkpoints.
+        earlier: the same run with a smaller budget, as its file has it (see
+            :mod:`double_pinn.results.continued`): where there is no checkpoint, training goes on
+            from its parameters, with an optimiser that begins anew.
         progress: where to report.
 
     Returns:
@@ -92,7 +96,9 @@ def train(
         )
     with folder or contextlib.nullcontext():
         trainer = make_trainer(settings, solution)
-        dataset = _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress)
+        dataset = _run(
+            trainer, settings, seed, folder, started, checkpoint_seconds, progress, earlier
+        )
     return dataset.assign_attrs(code=code)
 
 
@@ -132,9 +138,11 @@ def untrained(
     return dataset.assign_attrs(code=run_digest(settings))
 
 
-def _run(trainer, settings, seed, folder, started, checkpoint_seconds, progress) -> xr.Dataset:
+def _run(
+    trainer, settings, seed, folder, started, checkpoint_seconds, progress, earlier=None
+) -> xr.Dataset:
     say = progress.say if progress else lambda message: None
-    state, now = _start(trainer, settings, seed, folder, say)
+    state, now = _start(trainer, settings, seed, folder, say, earlier)
     was_finished = now.stop_reason is not None
     before, saved = now.wall_time, time.monotonic()
     stretch = 1
@@ -206,13 +214,13 @@ def _refuse_if_never_finite(trainer, parameters):
         )
 
 
-def _start(trainer, settings, seed, folder, say):
+def _start(trainer, settings, seed, folder, say, earlier):
     state = trainer.init(trainer.network.init(seed))
-    if folder is None:
-        return state, Progression(phase=int(state.phase))
-    if folder.warning:
+    if folder and folder.warning:
         say(folder.warning)
-    found = folder.restore(state)
+    found = folder.restore(state) if folder else None
+    if found is None and earlier is not None:
+        return _begin_anew(trainer, settings, say, earlier)
     if found is None:
         return state, Progression(phase=int(state.phase))
     for reason in found.skipped:
@@ -226,12 +234,32 @@ def _start(trainer, settings, seed, folder, say):
         )
     say(f"continues from iteration {now.iteration:,}")
     if now.stop_reason == "max_iterations" and now.iteration < budget:
-        now.stop_reason = None
-        entries = now.history.columns["iteration"]
-        before = entries[-2] if len(entries) > 1 else -1
-        if now.iteration < settings.logging.due(now.phase, before):
-            now.history.drop_last()  # it is there only because the run ended
+        _open_again(settings, now)
     return jax.device_put(found.state), now
+
+
+def _begin_anew(trainer, settings, say, earlier: xr.Dataset):
+    now = Progression.from_run(earlier)
+    _open_again(settings, now)
+    if not settings.stopping.is_due(now.iteration):
+        now.checked_loss = None
+    now.restarts.append(now.iteration)
+    state = trainer.init(jax.numpy.asarray(earlier["parameters"].values, trainer.dtype))
+    evaluations = state.evaluations + int(earlier["evaluations"][-1])
+    say(
+        f"goes on from iteration {now.iteration:,} of an earlier run: the parameters are its own, "
+        "the optimiser begins anew"
+    )
+    return state._replace(evaluations=evaluations), now
+
+
+def _open_again(settings, now: Progression):
+    """Let a run go on whose budget has been raised."""
+    now.stop_reason = None
+    entries = now.history.columns["iteration"]
+    before = entries[-2] if len(entries) > 1 else -1
+    if now.iteration < settings.logging.due(now.phase, before):
+        now.history.drop_last()  # it is there only because the run ended
 
 
 def _next_log(settings, now: Progression) -> int:
@@ -298,6 +326,7 @@ def _dataset(trainer, settings: RunSettings, seed: int, state, now: Progression)
             "seed": seed,
             "iterations_run": now.iteration,
             "stop_reason": now.stop_reason,
+            **({"restarts": now.restarts} if now.restarts else {}),
             "device": jax.devices()[0].device_kind,
             "cores": trainer.cores,
             "peak_memory": peak_memory(),

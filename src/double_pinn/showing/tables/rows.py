@@ -51,6 +51,7 @@ COLUMNS = [
     "precision",
     "reference_error",
     "devices",
+    "restarts",  # iterations at which the optimiser began anew
     "commit",  # of the training, not of the evaluation
     "source",
 ]
@@ -156,6 +157,7 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         stop_reasons=_counted(map(str, cell["stop_reason"].values)),
         reference_error=float(cell["reference_error"]),
         devices=cell.attrs["run_devices"],
+        restarts=cell.attrs.get("run_restarts", ""),
         commit=cell.attrs["run_commits"],
         source=str(path),
     )

@@ -65,6 +65,8 @@ def sources(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row["status"] == "run":
             where = f"{row['source']} (commit {row['commit']})"
+            if row["restarts"]:
+                where += f"; the optimiser began anew at iteration {row['restarts']}"
             lines.append(f"reproduced {equation_label(row['equation'])}, {row['model']}: {where}")
     return lines
 

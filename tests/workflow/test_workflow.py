@@ -501,6 +501,7 @@ def test_a_table_of_a_solution_is_an_input_of_its_reference_alone(checkout):
 
 
 def test_an_archive_to_continue_is_told_to_training(checkout):
+    (checkout.path / "a b").mkdir()
     overlay = checkout.overlay({"continue_from": "a b"}, "continued.yaml")
     done = checkout.snakemake(
         *("--dry-run", "--printshellcmds", "--configfile", SMOKE, overlay, "--"),

@@ -68,8 +68,9 @@ class Progression:
     @classmethod
     def from_run(cls, run: xr.Dataset) -> "Progression":
         """Return where a run stood that has ended, from the content of its file."""
-        logged = ["iteration", *(name for name in run.data_vars if "iteration" in run[name].dims)]
-        columns = {name: run[name].values.tolist() for name in logged if name != "penalty"}
+        logged = [name for name in run.data_vars if "iteration" in run[name].dims]
+        columns = {str(name): run[name].values.tolist() for name in ["iteration", *logged]}
+        columns.pop("penalty", None)  # it follows from the others
         return cls(
             iteration=int(run.attrs["iterations_run"]),
             phase=int(columns["phase"][-1]),

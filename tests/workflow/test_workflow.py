@@ -507,7 +507,7 @@ def test_an_archive_to_continue_is_told_to_training(checkout):
         *("--dry-run", "--printshellcmds", "--configfile", SMOKE, overlay, "--"),
         "results/smoke/runs/wave_none_fp64/seed0.nc",
     )
-    assert "--device cpu --continue-from 'a b'" in done.stdout
+    assert "--continue-from 'a b'" in done.stdout
 
 
 # --- Where it runs ---

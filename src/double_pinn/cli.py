@@ -5,6 +5,7 @@ and imports its room then; figures and tables never import JAX.
 """
 
 import argparse
+import functools
 import io
 import math
 import os
@@ -217,7 +218,7 @@ def _train(args):
     try:
         earlier = None
         if args.continue_from:
-            earlier = earlier_run(settings, args.seed, args.continue_from, progress.say)
+            earlier = functools.partial(earlier_run, args.continue_from, settings, args.seed)
         dataset = training.train(
             settings,
             args.seed,

@@ -1,6 +1,7 @@
 """Runs of an archive that go on: from parameters alone, said wherever the run is shown."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -40,10 +41,9 @@ def archive(settings, tmp_path):
 
 
 def test_a_run_goes_on_from_its_parameters(settings, archive, tmp_path):
-    folder, said = archive(), []
+    folder = archive()
     first = read_dataset(folder / "runs" / "tiny" / "seed0.nc")
-    run = train(settings(), 0, earlier=earlier_run(settings(), 0, folder, said.append))
-    assert not said
+    run = train(settings(), 0, earlier=partial(earlier_run, folder, settings(), 0))
     assert list(run.iteration) == [0, 10, 20, 30, 40]
     assert (run.iterations_run, run.restarts) == (40, [20])
     before = ["objective", "train_loss", "test_loss", "train_term", "penalty", "rmae_history"]
@@ -60,12 +60,12 @@ def test_a_run_goes_on_from_its_parameters(settings, archive, tmp_path):
     again = train(
         settings(stopping__max_iterations=50),
         0,
-        earlier=earlier_run(longer, 0, tmp_path / "results", said.append),
+        earlier=partial(earlier_run, tmp_path / "results", longer, 0),
         checkpoints=tmp_path / "checkpoints",
     )
     assert again.restarts == [20, 40]
-    # With a checkpoint there is nothing to begin anew.
-    last = train(longer, 0, earlier=run, checkpoints=tmp_path / "checkpoints")
+    # With a checkpoint no archive is asked.
+    last = train(longer, 0, earlier=pytest.fail, checkpoints=tmp_path / "checkpoints")
     assert (last.restarts, last.iterations_run) == ([20, 40], 60)
     assert list(last.iteration) == [0, 10, 20, 30, 40, 50, 60]
 
@@ -73,7 +73,7 @@ def test_a_run_goes_on_from_its_parameters(settings, archive, tmp_path):
 def test_an_evaluation_says_where_the_optimiser_began_anew(
     settings, archive, evaluation_settings, tmp_path
 ):
-    earlier = earlier_run(settings(), 0, archive(), pytest.fail)
+    earlier = partial(earlier_run, archive(), settings(), 0)
     path = tmp_path / "seed0.nc"
     write_dataset(train(settings(), 0, earlier=earlier), path, title="Run", source="a test")
     judged = evaluation_from_dict(evaluation_settings(network__hidden_layers=1))
@@ -95,7 +95,7 @@ def test_an_evaluation_says_where_the_optimiser_began_anew(
 )
 def test_a_run_of_no_use_is_told(settings, archive, archived, asked, reason):
     folder, said = archive(**archived), []
-    assert earlier_run(settings(**asked), 0, folder, said.append) is None
+    assert earlier_run(folder, settings(**asked), 0, said.append) is None
     assert len(said) == 1
     assert said[0].startswith(f"starts from the seed, not from {folder}")
     assert re.search(reason, said[0])
@@ -104,14 +104,14 @@ def test_a_run_of_no_use_is_told(settings, archive, archived, asked, reason):
 def test_a_run_of_other_code_does_not_go_on(settings, archive, monkeypatch):
     folder, said = archive(), []
     monkeypatch.setattr(continued, "run_digest", lambda settings: "other")
-    assert earlier_run(settings(), 0, folder, said.append) is None
+    assert earlier_run(folder, settings(), 0, said.append) is None
     assert "it was trained by other code" in said[0]
 
 
 def test_without_an_earlier_run_nothing_is_said(settings, archive):
-    assert earlier_run(settings(), 1, archive(), pytest.fail) is None
+    assert earlier_run(archive(), settings(), 1, pytest.fail) is None
 
 
 def test_an_archive_that_is_not_there_is_an_error(settings, tmp_path):
     with pytest.raises(DataError, match=r"elsewhere: no such folder.*continue_from"):
-        earlier_run(settings(), 0, tmp_path / "elsewhere", pytest.fail)
+        earlier_run(tmp_path / "elsewhere", settings(), 0, pytest.fail)

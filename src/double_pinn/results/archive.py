@@ -17,7 +17,7 @@ from double_pinn import files
 from double_pinn.configuration.settings import RunSettings, load_settings
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
-from double_pinn.results.runs import RUN_ATTRIBUTES, read_runs, settings_of
+from double_pinn.results.runs import RUN_ATTRIBUTES, read_runs, run_file, settings_of
 from double_pinn.running.identity import run_digest
 
 MANIFEST = "manifest.json"
@@ -51,7 +51,7 @@ class ArchivedRun:
     @property
     def file(self) -> str:
         """The file, relative to the archive and to the folder of results alike."""
-        return f"runs/{self.cell}/seed{self.seed}.nc"
+        return run_file(self.cell, self.seed)
 
 
 @dataclass(frozen=True)

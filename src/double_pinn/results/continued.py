@@ -13,7 +13,7 @@ import xarray as xr
 from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError
 from double_pinn.results.netcdf import read_dataset
-from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, differences, settings_of
+from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, differences, run_file, settings_of
 from double_pinn.running.identity import run_digest
 
 # Optimisers whose own state is a memory of their last steps, and nothing else.
@@ -21,14 +21,14 @@ _FORGETFUL = ("lbfgs", "optax_lbfgs")
 
 
 def earlier_run(
-    settings: RunSettings, seed: int, archive: Path, say: Callable[[str], None]
+    archive: Path, settings: RunSettings, seed: int, say: Callable[[str], None]
 ) -> xr.Dataset | None:
     """Return the run of an archive that ended for want of iterations, if there is one.
 
     Args:
+        archive: folder of the archive, or of a scale's results.
         settings: of the run that is to go on.
         seed: of the run.
-        archive: folder of the archive, or of a scale's results.
         say: told why a run that is there is of no use.
 
     Returns:
@@ -42,7 +42,7 @@ def earlier_run(
             f"{archive}: no such folder, so no run goes on from it; give another, or none "
             "(in the configuration: continue_from)"
         )
-    path = archive / "runs" / settings.cell / f"seed{seed}.nc"
+    path = archive / run_file(settings.cell, seed)
     if not path.is_file():
         return None
     run = read_dataset(path, require=(*HISTORIES, *MORE_HISTORIES, "parameters"))

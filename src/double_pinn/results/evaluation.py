@@ -195,8 +195,9 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
     def of_runs(name):
         return ", ".join(sorted({str(run.attrs.get(name, "unknown")) for run in runs}))
 
-    restarts = {int(run.attrs["seed"]): restarts_of(run) for run in runs}
-    anew = {seed: ", ".join(f"{k:,}" for k in places) for seed, places in restarts.items()}
+    restarts = {
+        f"seed {run.attrs['seed']}": ", ".join(f"{k:,}" for k in restarts_of(run)) for run in runs
+    }
     return {
         "title": f"Evaluation: {settings.cell}",
         "source": "double-pinn evaluate",
@@ -204,7 +205,7 @@ def _attributes(settings: RunSettings, reference: xr.Dataset, runs: list[xr.Data
         "parameter_count": runs[0].sizes["parameter"],
         "run_devices": of_runs("device"),
         "run_commits": of_runs("commit"),
-        "run_restarts": "; ".join(f"seed {seed}: {of}" for seed, of in anew.items() if of),
+        "run_restarts": "; ".join(f"{seed}: {of}" for seed, of in restarts.items() if of),
         "reference_method": reference.attrs.get("method", "unknown"),
     }
 

@@ -30,6 +30,11 @@ MORE_HISTORIES = ("phase", "horizon", "rmae_history", "rrmse_history")
 RUN_ATTRIBUTES = ("seed", "settings", "iterations_run", "stop_reason", "n_collocation")
 
 
+def run_file(cell: str, seed: int) -> str:
+    """Return a run's file, relative to an archive and to the results of a scale alike."""
+    return f"runs/{cell}/seed{seed}.nc"
+
+
 def read_runs(
     settings: RunSettings, paths: Sequence[str | PathLike[str]]
 ) -> list[tuple[str | PathLike[str], xr.Dataset]]:

@@ -75,7 +75,6 @@ class Progression:
             iteration=int(run.attrs["iterations_run"]),
             phase=int(columns["phase"][-1]),
             history=History(columns),
-            checked_loss=columns["objective"][-1],
             wall_time=columns["wall_time"][-1],
             stop_reason=run.attrs["stop_reason"],
             restarts=restarts_of(run),

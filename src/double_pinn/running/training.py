@@ -9,6 +9,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -60,7 +61,7 @@ def train(
     solution: Solution | None = None,
     checkpoints: Path | None = None,
     checkpoint_seconds: float = 120.0,
-    earlier: xr.Dataset | None = None,
+    earlier: Callable[[Callable[[str], None]], xr.Dataset | None] | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Train one seed of one cell (Section 3 and Appendix A).
@@ -71,9 +72,10 @@ def train(
         solution: what the log measures errors against; by default the closed form, if any.
         checkpoints: folder of this run's checkpoints; a run found there is continued.
         checkpoint_seconds: wall-clock seconds between two checkpoints.
-        earlier: the same run with a smaller budget, as its file has it (see
-            :mod:`double_pinn.results.continued`): where there is no checkpoint, training goes on
-            from its parameters, with an optimiser that begins anew.
+        earlier: asked where there is no checkpoint, with a function that tells the user: returns
+            the same run with a smaller budget, as its file has it (see
+            :mod:`double_pinn.results.continued`), or ``None``. Training goes on from its
+            parameters, with an optimiser that begins anew.
         progress: where to report.
 
     Returns:
@@ -219,9 +221,10 @@ def _start(trainer, settings, seed, folder, say, earlier):
     if folder and folder.warning:
         say(folder.warning)
     found = folder.restore(state) if folder else None
-    if found is None and earlier is not None:
-        return _begin_anew(trainer, settings, say, earlier)
     if found is None:
+        run = earlier(say) if earlier else None
+        if run is not None:
+            return _begin_anew(trainer, settings, say, run)
         return state, Progression(phase=int(state.phase))
     for reason in found.skipped:
         say(f"a checkpoint is passed over: {reason}")
@@ -240,9 +243,9 @@ def _start(trainer, settings, seed, folder, say, earlier):
 
 def _begin_anew(trainer, settings, say, earlier: xr.Dataset):
     now = Progression.from_run(earlier)
+    if settings.stopping.is_due(now.iteration):
+        now.checked_loss = now.history.columns["objective"][-1]
     _open_again(settings, now)
-    if not settings.stopping.is_due(now.iteration):
-        now.checked_loss = None
     now.restarts.append(now.iteration)
     state = trainer.init(jax.numpy.asarray(earlier["parameters"].values, trainer.dtype))
     evaluations = state.evaluations + int(earlier["evaluations"][-1])

@@ -272,6 +272,24 @@ def test_stop_reasons_are_counted_where_seeds_differ(tmp_path):
     assert row["stop_reasons"] == "tolerance (2), non_finite_loss (1)"
 
 
+@pytest.mark.parametrize(
+    ("rmae", "reason", "too_small"),
+    [
+        (4.9e-4, "max_iterations", True),  # published: 3.8e-4 ± 1.0e-4
+        (4.7e-4, "max_iterations", False),
+        (4.9e-4, "tolerance", False),
+        (np.nan, "max_iterations", True),
+    ],
+)
+def test_a_row_whose_budget_was_too_small_says_so(tmp_path, rmae, reason, too_small):
+    path = evaluation(tmp_path / "a.nc", rmae=(rmae,), reasons=[reason])
+    rows = tables.table1({"wave/double_pinn": path}, PUBLISHED)
+    row = pick(rows, "wave", "double PINN", "reproduced")
+    assert row["budget_too_small"] is too_small
+    words = reason.replace("_", " ") + (": budget too small" if too_small else "")
+    assert f"| {words} |" in tables.to_markdown(rows)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_not_left_out(tmp_path, bad):
     path = evaluation(tmp_path / "a.nc", rmae=(1e-3, bad))

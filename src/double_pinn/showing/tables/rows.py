@@ -46,6 +46,7 @@ COLUMNS = [
     "iterations_max",
     "max_iterations",
     "stop_reasons",
+    "budget_too_small",  # whether it ended at its budget above the published error and its spread
     "regularizer",
     "optimizer",
     "precision",
@@ -74,6 +75,8 @@ def table1(
     printed_rows = published_rows(published)
     known = [_row(origin="published", status="published", **row) for row in printed_rows]
     done = [reproduced_row(role, path) for role, path in cells.items()]
+    for row in done:
+        row["budget_too_small"] = _budget_too_small(row, known)
     found = {(row["equation"], row["model"]): row for row in done}
     beyond = {MODELS[key] for key in BEYOND_THE_PAPER}
     beyond -= {model for _, model in found}
@@ -167,6 +170,18 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
             row[f"{name}_mean"] = float(values.mean())
             row[f"{name}_std"] = float(values.std(ddof=1)) if values.size > 1 else None
     return row
+
+
+def _budget_too_small(row: Row, known: Iterable[Row]) -> bool:
+    """Whether iterations ended before the published error and its spread were reached."""
+    model = row["model"].partition(",")[0]
+    published = [
+        printed["rmae_mean"] + printed["rmae_std"]
+        for printed in known
+        if (printed["equation"], printed["model"]) == (row["equation"], model)
+    ]
+    short = any(not row["rmae_mean"] <= error for error in published)
+    return short and "max_iterations" in row["stop_reasons"]
 
 
 def _row(**values: Any) -> Row:

@@ -14,6 +14,8 @@ HEADINGS = ["Loss", "rMAE", "rRMSE", "N", "Seeds", "Iterations run", "Stopped by
 NOTES = [
     "Mean ± sample standard deviation over the seeds; a single seed has none.",
     "Iterations run are the fewest and the most of the seeds, of the budget given.",
+    "Budget too small: training ended for want of iterations with an rMAE above the published mean "
+    "and its standard deviation.",
     "N counts all collocation points: domain, initial and boundary.",
     "The loss is what was minimised, penalty included: it does not compare across methods.",
 ]
@@ -78,7 +80,8 @@ def _training(row: Row) -> list[str]:
     return [
         str(row["seeds"]),
         _iterations(row),
-        row["stop_reasons"].replace("_", " "),
+        row["stop_reasons"].replace("_", " ")
+        + (": budget too small" if row["budget_too_small"] else ""),
         f"{optimizer_label(row['optimizer'])} {row['precision'].upper()}",
     ]
 

@@ -18,7 +18,15 @@ import numpy as np
 import xarray as xr
 
 from double_pinn.configuration import catalogue
-from double_pinn.showing.wording import equation_label, scientific, short
+from double_pinn.showing.published import published_rows
+from double_pinn.showing.tables import plus_minus
+from double_pinn.showing.wording import (
+    equation_label,
+    regularizer_label,
+    scientific,
+    settings_of,
+    short,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the documents show.
@@ -31,6 +39,8 @@ RACE = (
     ("race_wave_gn_dense", "wave, 20 × 20 points", None),
 )
 HOUR = (("hour_allen_cahn_gn", "Allen-Cahn", "hour_allen_cahn_lbfgs"),)
+#: Cells of the night: the end of their names, and what they are called.
+NIGHT = (("fp64", "L-BFGS"), ("gn_fp64", "Gauss-Newton"))
 #: Columns of the short table: heading; origin and model in table1.csv, without what is in brackets.
 SHORT = (
     ("published, L-BFGS", "published", "double PINN"),
@@ -90,9 +100,7 @@ def without_title(path: Path) -> str:
 
 def race(evaluation: Path, cells=RACE) -> str:
     """Return a table: seconds to the paper's errors, errors at the end, L-BFGS after as long."""
-    with open(ROOT / "config" / "published.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] == "double PINN"]
-    published = {row["equation"]: row for row in rows}
+    published = _published()
     lines = [
         "| Equation | the paper's rMAE, rRMSE | both reached after | a tenth of both after "
         "| at the end: seconds, rMAE, rRMSE | L-BFGS by then |",
@@ -101,7 +109,7 @@ def race(evaluation: Path, cells=RACE) -> str:
     for cell, label, rival in cells:
         runs = _runs(evaluation / f"{cell}.nc")
         equation = runs[0].attrs["equation"]
-        goals = [float(published[equation][name]) for name in ("rmae_mean", "rrmse_mean")]
+        goals = [published[equation][name] for name in ("rmae_mean", "rrmse_mean")]
         reached = [", ".join(_reached(run, goals, part) for run in runs) for part in (1, 10)]
         end = statistics.median(float(run["wall_time"][-1]) for run in runs)
         path = evaluation / f"{rival}.nc" if rival else None
@@ -126,6 +134,89 @@ def hour(evaluation: Path) -> str:
         f"{race(evaluation, HOUR)}\n\nAt the end on all {nx} × {nt} points of the evaluation grid, "
         f"median and each seed: {'; '.join(errors)}."
     )
+
+
+def night(evaluation: Path) -> str:
+    """Return three tables: the paper's optimiser and ours, figure 6's order, and the weight w."""
+    names = ("loss", "rmae", "rrmse")
+    lines = [
+        "| Double PINN, FP64 | by | loss | rMAE | rRMSE | iterations | ended by | minutes a run |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for equation, known in _published().items():
+        numbers = [plus_minus(known[f"{name}_mean"], known[f"{name}_std"]) for name in names]
+        label = equation_label(equation)
+        lines.append(f"| {label} | published, L-BFGS | {' | '.join(numbers)} | ≤ 10⁶ | | |")
+        for suffix, label in NIGHT:
+            lines.extend(_night_line(evaluation / f"{equation}_double_{suffix}.nc", label))
+    lines += [
+        "",
+        "| Figure 6, FP32, each seed | iterations | ended by | minutes | rMAE | test loss |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for regularizer in ("none", "double", "l2", "l1", "gpinn"):
+        lines.extend(_order_line(evaluation / f"convection_{regularizer}_fp32.nc"))
+    lines += [
+        "",
+        "| Reaction, Gauss-Newton: w | loss, the paper's is 3.5e-12 | train loss | rMAE | rRMSE |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for stem in ("night_reaction_gn_w1em4", "reaction_double_gn_fp64", "night_reaction_gn_w1em3"):
+        lines.extend(_weight_line(evaluation / f"{stem}.nc"))
+    return "\n".join(lines)
+
+
+def _night_line(path: Path, label: str) -> list[str]:
+    """Return the line of a cell, mean and spread over its seeds; none if it was not run."""
+    if not path.exists():
+        return []
+    with xr.open_dataset(path) as cell:
+        numbers = []
+        for name in ("final_objective", "rmae", "rrmse"):
+            std = float(cell[name].std(ddof=1)) if cell.sizes["seed"] > 1 else None
+            numbers.append(plus_minus(float(cell[name].mean()), std))
+        seeds = cell.sizes["seed"]
+        return [
+            f"| | {label}, {seeds} seed{'s' * (seeds > 1)} | {' | '.join(numbers)} "
+            f"| {_each(cell['iterations_run'], '{:,}')} | {_each(cell['stop_reason'], '{}')} "
+            f"| {_each(cell['total_wall_time'] / 60, '{:.0f}')} |"
+        ]
+
+
+def _order_line(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with xr.open_dataset(path) as cell:
+        cells = (
+            _each(cell["iterations_run"], "{:,}"),
+            _each(cell["stop_reason"], "{}"),
+            _each(cell["total_wall_time"] / 60, "{:.0f}"),
+            _each(cell["rmae"], "{:.1e}"),
+            _each(cell["final_test_loss"], "{:.1e}"),
+        )
+        return [f"| {regularizer_label(cell)} | {' | '.join(cells)} |"]
+
+
+def _weight_line(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with xr.open_dataset(path) as cell:
+        names = ("final_objective", "final_train_loss", "rmae", "rrmse")
+        values = [scientific(float(cell[name].median())) for name in names]
+        weight = settings_of(cell)["regularizer"]["weight"]
+        return [f"| {scientific(weight)} | {' | '.join(values)} |"]
+
+
+def _each(values, form: str) -> str:
+    """Return a value for each seed, once where all have the same."""
+    words = [form.format(value).replace("_", " ") for value in values.values.tolist()]
+    return ", ".join(words if len(set(words)) > 1 else words[:1])
+
+
+def _published() -> dict[str, dict]:
+    """Return the published numbers of double PINN by equation."""
+    rows = published_rows(ROOT / "config" / "published.csv")
+    return {row["equation"]: row for row in rows if row["model"] == "double PINN"}
 
 
 def gallery(evaluation: Path) -> str:
@@ -199,6 +290,7 @@ def main():
         ("docs/results.md", "hour", results / "hour" / "evaluation", hour),
         ("docs/results.md", "costs", results / "models" / "tables" / "costs.md", without_title),
         ("docs/results.md", "models", results / "models" / "tables" / "table1.md", without_title),
+        ("docs/results.md", "night", results / "night" / "evaluation", night),
         ("docs/gallery.md", "gallery", results / "gallery" / "evaluation", gallery),
         ("docs/speed.md", "models", ROOT / "benchmarks" / "results" / "models.md", Path.read_text),
         ("docs/speed.md", "benchmark", ROOT / "benchmarks" / "results" / "core.md", without_title),

@@ -137,11 +137,10 @@ def _write_core(args, results, folder, used):
     from benchmarks import report
 
     core, limits = report.core_rows(results), report.limit_rows(results, folder)
-    versions = {k: v for result in results.values() for k, v in result["versions"].items()}
     report.write_csv(core, args.output / "core.csv")
     words = report.describe(used)
     text = report.core_markdown(
-        core, limits, seconds=args.seconds, machine_words=words, versions=versions
+        core, limits, seconds=args.seconds, machine_words=words, versions=_versions(results)
     )
     (args.output / "core.md").write_text(text)
     if limits:
@@ -149,12 +148,18 @@ def _write_core(args, results, folder, used):
     report.plot(core, limits, args.output / "core.png")
 
 
+def _versions(results) -> dict[str, str]:
+    return {k: v for result in results.values() for k, v in result["versions"].items()}
+
+
 def _write_models(args, models, used):
     from benchmarks import report
 
     rows = report.core_rows(models)
     report.write_csv(rows, args.output / "models.csv")
-    text = report.models_markdown(rows, report.describe(used))
+    text = report.models_markdown(
+        rows, machine_words=report.describe(used), versions=_versions(models)
+    )
     (args.output / "models.md").write_text(text)
 
 

@@ -205,3 +205,12 @@ def test_report(tmp_path):
     assert "Wave, double PINN | Flax NNX + optax.lbfgs | 60.0 | 4 |" in text
     report.plot(core, limits, tmp_path / "core.png")
     assert (tmp_path / "core.png").stat().st_size > 10_000
+
+
+def test_evaluations_of_the_sequence_models_are_compared():
+    peers = {name: measured(0.5, evaluation=e) for name, e in (("project", 0.1), ("pytorch", 0.4))}
+    result = {"peers": peers, "evaluation": None, "rates": [], "versions": {}}
+    rows = report.core_rows({"wave_pinnmamba": result})
+    text = report.models_markdown(rows, machine_words="2 cores", versions={"torch": "2.0"})
+    assert text.startswith("Measured on 2 cores; torch 2.0. ")
+    assert "| Wave, PINNMamba | PyTorch LBFGS | 400 | 4 | 500 |" in text

@@ -63,6 +63,16 @@ def test_every_cell_has_a_picture(cell_factory, tmp_path, options):
     assert (tmp_path / "cell.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("network", "heading"),
+    [("mlp", "Wave\n"), ("pinnmamba", "Wave, PINNMamba\n"), ("mine", "Wave, mine\n")],
+)
+def test_a_network_other_than_the_papers_is_named(cell_factory, network, heading):
+    page = picture.figure(cell_factory("wave", network=network, small=True))
+    texts = [text.get_text() for axes in page.axes for text in axes.texts]
+    assert any(text.startswith(heading) for text in texts)
+
+
 def test_a_solution_that_is_zero_and_errors_that_are_not_numbers(cell_factory, tmp_path):
     cell = cell_factory(small=True)
     for name, value in {"u": 0, "u_reference": 0, "residual": np.nan, "rmae": np.nan}.items():

@@ -15,6 +15,7 @@ from double_pinn.showing import wording
 from double_pinn.showing.cells import read_cell
 from double_pinn.showing.claims.measures import PARTED, SOLVED
 from double_pinn.showing.figures import ATTRIBUTES, VARIABLES, panels, style
+from double_pinn.showing.models import MODELS
 
 #: A test loss below this fraction of its first value has gone on falling with the train loss.
 FELL = 1e-3
@@ -69,7 +70,9 @@ def figure(cell: xr.Dataset) -> Figure:
     losses.legend(handles=handles, loc="best", handlelength=1.4)
 
     words.axis("off")
-    heading = wording.equation_label(cell.attrs["equation"])
+    heading, name = wording.equation_label(cell.attrs["equation"]), cell.attrs["network"]
+    if name != "mlp":
+        heading += f", {MODELS.get(name, name)}"
     lines = [
         heading,
         wording.regularizer_label(cell),

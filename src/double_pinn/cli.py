@@ -257,6 +257,9 @@ def _evaluate(args):
 
 
 def _weights(args):
+    written = args.export or args.output
+    if written and not args.force:
+        files.check_absent(written)
     if args.export:
         if not args.run:
             raise UserError("weights --export FILE.npz takes the parameters of a run: give --run")
@@ -267,6 +270,8 @@ def _weights(args):
         return
     if not (args.settings and args.output):
         raise UserError("weights --import FILE.npz makes a run of it: give --settings and --output")
+    if args.output.suffix != ".nc":
+        raise UserError(f"{args.output}: a run is written as .nc; change the suffix")
     from double_pinn.configuration.settings import load_settings
 
     settings = load_settings(args.settings)
@@ -440,6 +445,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--run", type=Path, help="with --export: a run, netCDF")
     sub.add_argument("--settings", type=Path, help="with --import: the cell's settings, JSON")
     sub.add_argument("--output", type=Path, help="with --import: netCDF to write")
+    sub.add_argument("--force", action="store_true", help="replace a file that is there")
     sub.add_argument(
         "--seed", type=_integer(0, LARGEST_SEED), default=0, help="with --import: of the run (0)"
     )

@@ -121,6 +121,16 @@ def check_writable(path: Path) -> None:
         write_through(staged[path], b"")
 
 
+def check_absent(path: Path) -> None:
+    """Refuse a file that is there already, for a command that replaces it with --force alone.
+
+    Raises:
+        DataError: if there is something of this name.
+    """
+    if path.exists():
+        raise DataError(f"{path}: is there already; give another name, or --force to replace it")
+
+
 @contextlib.contextmanager
 def naming(
     path: Path, what: str, failures: tuple[type[Exception], ...] = _FAILURES

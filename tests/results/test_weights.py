@@ -1,8 +1,12 @@
 """Parameters by name, to a file and back."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
+from double_pinn import cli
 from double_pinn.configuration.settings import settings_from_dict
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
@@ -38,6 +42,9 @@ def test_what_is_exported_comes_back_with_the_same_losses(run, tmp_path):
         assert float(imported[name][-1]) == pytest.approx(float(trained[name][-1]), rel=1e-5)
     assert imported.attrs["stop_reason"] == "imported"
     assert imported.attrs["iterations_run"] == 0
+    content = (tmp_path / "weights.npz").read_bytes()
+    assert imported.attrs["imported_from"] == "weights.npz"
+    assert imported.attrs["imported_blake2b"] == hashlib.blake2b(content).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,7 @@ def test_what_is_exported_comes_back_with_the_same_losses(run, tmp_path):
         (lambda a: a.update(more=np.zeros(3)), "more is unknown"),
         (lambda a: a.update({"layers.0.kernel": np.zeros((4, 2))}), "not (2, 4)"),
         (lambda a: a.update({"layers.0.bias": np.full(4, np.nan)}), "is not finite"),
+        (lambda a: a.update({"layers.0.bias": np.full(4, 1e39)}), "is too large for fp32"),
         (lambda a: a.update({"layers.0.bias": np.array(["a"] * 4)}), "holds no real numbers"),
     ],
 )
@@ -71,6 +79,35 @@ def test_what_is_no_file_of_arrays_is_refused(content, tmp_path):
         import_weights(settings_from_dict(SETTINGS), 0, file)
 
 
+def test_an_array_alone_is_refused(tmp_path):
+    file = tmp_path / "weights.npz"
+    with open(file, "wb") as opened:
+        np.save(opened, np.zeros(3))
+    with pytest.raises(DataError, match=r"weights\.npz: no \.npz file of arrays"):
+        import_weights(settings_from_dict(SETTINGS), 0, file)
+
+
 def test_an_export_of_another_suffix_is_refused(run, tmp_path):
     with pytest.raises(UserError, match="change the suffix"):
         export_weights(run[0], tmp_path / "weights.txt")
+
+
+def test_the_command_replaces_nothing_unless_told(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "configure_jax", lambda *args, **kwargs: None)
+    weights, other, settings = (tmp_path / name for name in ("w.npz", "other.nc", "s.json"))
+    settings.write_text(json.dumps(SETTINGS))
+    imported = ["weights", "--import", str(weights), "--settings", str(settings), "--output"]
+    for output, arguments in (
+        (weights, ["weights", "--run", str(run[0]), "--export", str(weights)]),
+        (other, [*imported, str(other)]),
+    ):
+        output.write_text("mine")
+        assert cli.main(arguments) == 2
+        assert (
+            f"{output}: is there already; give another name, or --force" in capsys.readouterr().err
+        )
+        assert output.read_text() == "mine"
+        assert cli.main([*arguments, "--force"]) == 0
+        assert output.read_bytes() != b"mine"
+    assert cli.main([*imported, str(tmp_path / "a.txt")]) == 2
+    assert "a.txt: a run is written as .nc" in capsys.readouterr().err

@@ -63,6 +63,10 @@ def import_weights(
         path: the .npz file: an array a parameter, by the names of :func:`export_weights`.
         solution: what errors are measured against; by default the closed form, if any.
 
+    Returns:
+        The content of the run's file; its attributes ``imported_from`` and ``imported_blake2b``
+        name the .npz file and its checksum (that of ``b2sum``).
+
     Raises:
         DataError: if the file cannot be read, or lacks a parameter, or holds another.
     """
@@ -70,10 +74,19 @@ def import_weights(
     try:
         with files.naming(Path(path), "read"), np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        flat = network.from_named(arrays)
-    except (ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+        with np.errstate(over="ignore"):
+            flat = np.asarray(network.from_named(arrays))
+    except (ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path}: no .npz file of arrays: {error}") from error
     except DataError as error:
         lines = "\n".join(f"{path}: {line}" for line in str(error).splitlines())
         raise DataError(lines) from None
-    return untrained(settings, seed, np.asarray(flat), solution)
+    if not np.isfinite(flat).all():
+        raise DataError(
+            f"{path}: holds a number that is too large for {settings.precision}; give the cell "
+            "precision: fp64"
+        )
+    run = untrained(settings, seed, flat, solution)
+    return run.assign_attrs(
+        imported_from=Path(path).name, imported_blake2b=files.digest(Path(path))
+    )

@@ -399,6 +399,18 @@ def test_a_weight_in_the_table_wins():
         assert campaign.run(cell).regularizer.weight == row.weight
 
 
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ({"step": 0.3}, r"models_convection_pinnmamba: network\.step is 0\.3, but the training"),
+        ({"length": 1, "step": 0.02}, r"models_convection_pinnmamba: network\.length is 1: the"),
+    ],
+)
+def test_sequences_fit_the_grid_before_anything_is_trained(network, words):
+    with pytest.raises(SettingsError, match=words):
+        load({**read_config("models"), "networks": {"pinnmamba": network}})
+
+
 # --- The settings of a job ---
 
 

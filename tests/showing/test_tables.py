@@ -278,7 +278,7 @@ def test_stop_reasons_are_counted_where_seeds_differ(tmp_path):
         (4.9e-4, "max_iterations", True),  # published: 3.8e-4 ± 1.0e-4
         (4.7e-4, "max_iterations", False),
         (4.9e-4, "tolerance", False),
-        (np.nan, "max_iterations", True),
+        (np.nan, "non_finite_loss", False),
     ],
 )
 def test_a_row_whose_budget_was_too_small_says_so(tmp_path, rmae, reason, too_small):

@@ -109,7 +109,10 @@ class Campaign:
             )
         for cell, row in self.cells.items():
             try:
-                check_combination(*self._choices(row))
+                network, *others = self._choices(row)
+                check_combination(network, *others)
+                if network.sees_sequences:
+                    self.run(cell)  # they have to fit the cell's grid
             except SettingsError as error:
                 raise SettingsError(f"{table}, {cell}: {error}") from None
         for cell in [c for c in self.configuration.term_weights.cells if c in self.cells]:

@@ -293,9 +293,15 @@ def settings_from_dict(values: Any) -> RunSettings:
     choices = {kind: choose(kind, values.get(kind, {})) for kind in DEFAULT_CHOICES}
     settings = checked(RunSettings, {**values, **choices})
     _ = settings.problem
-    check_combination(settings.network, settings.regularizer, settings.optimizer)
+    network = settings.network
+    check_combination(network, settings.regularizer, settings.optimizer)
+    if network.aligned and network.length < 2:
+        raise SettingsError(
+            f"network.length is {network.length}: the alignment compares what the sequences of "
+            f"neighbours share, so give at least 2 (networks.{network.name}.length)"
+        )
     t0, t1 = settings.problem.t_range
-    settings.network.check_grid((t1 - t0) / (settings.points.nt - 1))
+    network.check_grid((t1 - t0) / (settings.points.nt - 1))
     check_term_weights(settings)
     return settings
 

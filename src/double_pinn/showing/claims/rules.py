@@ -4,6 +4,7 @@ A rule sees the evaluations of the cells that its figure or table shows, by thei
 published numbers. It returns whether the claim holds, and the numbers that decide it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -136,7 +137,9 @@ def _below_those_trained_here(cells: Sequence[xr.Dataset], *others: xr.Dataset) 
 
 
 def _least(cells: Sequence[xr.Dataset]) -> float:
-    return min(m.median(cell, "rmae") for cell in cells)
+    """Return the smallest error; one that is not finite is no error to be best with."""
+    errors = [m.median(cell, "rmae") for cell in cells]
+    return min((error for error in errors if math.isfinite(error)), default=math.inf)
 
 
 def _errors(cells: Sequence[xr.Dataset]) -> str:

@@ -180,7 +180,7 @@ def _budget_too_small(row: Row, known: Iterable[Row]) -> bool:
         for printed in known
         if (printed["equation"], printed["model"]) == (row["equation"], model)
     ]
-    short = any(not row["rmae_mean"] <= error for error in published)
+    short = any(row["rmae_mean"] > error for error in published)
     return short and "max_iterations" in row["stop_reasons"]
 
 

@@ -74,10 +74,11 @@ def import_weights(
     try:
         with files.naming(Path(path), "read"), np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        with np.errstate(over="ignore"):
-            flat = np.asarray(network.from_named(arrays))
     except (ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path}: no .npz file of arrays: {error}") from error
+    try:
+        with np.errstate(over="ignore"):
+            flat = np.asarray(network.from_named(arrays))
     except DataError as error:
         lines = "\n".join(f"{path}: {line}" for line in str(error).splitlines())
         raise DataError(lines) from None

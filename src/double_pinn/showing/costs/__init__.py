@@ -60,7 +60,7 @@ NOTES = (
     "the training process held, the compiler's included.",
     "Minutes are those of training, compilation and log included. Over several seeds every number "
     "is a median.",
-    "Reached after: minutes to the published rMAE; a dash where it was not reached.",
+    "Reached after: minutes to the published mean rMAE; a dash where it was not reached.",
     "rms F(u) is that of the field; a sequence model is trained on derivatives of the sum over its "
     "sequences, of which the last column tells.",
 )

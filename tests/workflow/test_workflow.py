@@ -289,7 +289,7 @@ def test_a_second_run_has_nothing_to_do(smoke):
         ),
         (
             "src/double_pinn/showing/models.py",
-            {"write_table1", "write_costs", "draw_figure10"},
+            {"write_table1", "write_claims", "write_costs", "draw_figure10", "draw_cell"},
         ),
         (
             "config/published.csv",

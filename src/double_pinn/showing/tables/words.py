@@ -68,7 +68,7 @@ def sources(rows: Sequence[Row]) -> list[str]:
         if row["status"] == "run":
             where = f"{row['source']} (commit {row['commit']})"
             if row["restarts"]:
-                where += f"; the optimiser began anew at iteration {row['restarts']}"
+                where += f"; iterations at which the optimiser began anew: {row['restarts']}"
             lines.append(f"reproduced {equation_label(row['equation'])}, {row['model']}: {where}")
     return lines
 

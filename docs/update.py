@@ -19,7 +19,7 @@ import xarray as xr
 
 from double_pinn.configuration import catalogue
 from double_pinn.showing.published import published_rows
-from double_pinn.showing.tables import plus_minus
+from double_pinn.showing.tables import plus_minus, reproduced_row
 from double_pinn.showing.wording import (
     equation_label,
     regularizer_label,
@@ -39,8 +39,8 @@ RACE = (
     ("race_wave_gn_dense", "wave, 20 × 20 points", None),
 )
 HOUR = (("hour_allen_cahn_gn", "Allen-Cahn", "hour_allen_cahn_lbfgs"),)
-#: Cells of the night: the end of their names, and what they are called.
-NIGHT = (("fp64", "L-BFGS"), ("gn_fp64", "Gauss-Newton"))
+#: Cells of the night: the end of their names, their model of Table 1, and what they are called.
+NIGHT = (("fp64", "double_pinn", "L-BFGS"), ("gn_fp64", "double_pinn_gn", "Gauss-Newton"))
 #: Columns of the short table: heading; origin and model in table1.csv, without what is in brackets.
 SHORT = (
     ("published, L-BFGS", "published", "double PINN"),
@@ -138,78 +138,78 @@ def hour(evaluation: Path) -> str:
 
 def night(evaluation: Path) -> str:
     """Return three tables: the paper's optimiser and ours, figure 6's order, and the weight w."""
-    names = ("loss", "rmae", "rrmse")
+    published = _published()
     lines = [
         "| Double PINN, FP64 | by | loss | rMAE | rRMSE | iterations | ended by | minutes a run |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for equation, known in _published().items():
-        numbers = [plus_minus(known[f"{name}_mean"], known[f"{name}_std"]) for name in names]
+    for equation, known in published.items():
         label = equation_label(equation)
-        lines.append(f"| {label} | published, L-BFGS | {' | '.join(numbers)} | ≤ 10⁶ | | |")
-        for suffix, label in NIGHT:
-            lines.extend(_night_line(evaluation / f"{equation}_double_{suffix}.nc", label))
+        lines.append(f"| {label} | published, L-BFGS | {_means(known)} | ≤ 10⁶ | | |")
+        for suffix, model, label in NIGHT:
+            path = evaluation / f"{equation}_double_{suffix}.nc"
+            if path.exists():
+                lines.append(_night_line(reproduced_row(f"{equation}/{model}", path), path, label))
     lines += [
         "",
         "| Figure 6, FP32, each seed | iterations | ended by | minutes | rMAE | test loss |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for regularizer in ("none", "double", "l2", "l1", "gpinn"):
-        lines.extend(_order_line(evaluation / f"convection_{regularizer}_fp32.nc"))
+    regularizers = ("none", "double", "l2", "l1", "gpinn")
+    paths = [evaluation / f"convection_{name}_fp32.nc" for name in regularizers]
+    lines += [_order_line(path) for path in paths if path.exists()]
+    loss = scientific(published["reaction"]["loss_mean"])
     lines += [
         "",
-        "| Reaction, Gauss-Newton: w | loss, the paper's is 3.5e-12 | train loss | rMAE | rRMSE |",
+        f"| Reaction, Gauss-Newton: w | loss, the paper's is {loss} | train loss | rMAE | rRMSE |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for stem in ("night_reaction_gn_w1em4", "reaction_double_gn_fp64", "night_reaction_gn_w1em3"):
-        lines.extend(_weight_line(evaluation / f"{stem}.nc"))
+    cells = ("night_reaction_gn_w1em4", "reaction_double_gn_fp64", "night_reaction_gn_w1em3")
+    paths = [evaluation / f"{cell}.nc" for cell in cells]
+    lines += [_weight_line(path) for path in paths if path.exists()]
     return "\n".join(lines)
 
 
-def _night_line(path: Path, label: str) -> list[str]:
-    """Return the line of a cell, mean and spread over its seeds; none if it was not run."""
-    if not path.exists():
-        return []
+def _night_line(row: dict, path: Path, label: str) -> str:
+    """Return the line of a cell: mean and spread over its seeds, and what each seed took."""
+    seeds = row["seeds"]
     with xr.open_dataset(path) as cell:
-        numbers = []
-        for name in ("final_objective", "rmae", "rrmse"):
-            std = float(cell[name].std(ddof=1)) if cell.sizes["seed"] > 1 else None
-            numbers.append(plus_minus(float(cell[name].mean()), std))
-        seeds = cell.sizes["seed"]
-        return [
-            f"| | {label}, {seeds} seed{'s' * (seeds > 1)} | {' | '.join(numbers)} "
-            f"| {_each(cell['iterations_run'], '{:,}')} | {_each(cell['stop_reason'], '{}')} "
-            f"| {_each(cell['total_wall_time'] / 60, '{:.0f}')} |"
-        ]
+        taken = " | ".join(_taken(cell))
+    return f"| | {label}, {seeds} seed{'s' * (seeds > 1)} | {_means(row)} | {taken} |"
 
 
-def _order_line(path: Path) -> list[str]:
-    if not path.exists():
-        return []
+def _means(row: dict) -> str:
+    """Return loss and errors of a row of Table 1, the cells of a line."""
+    names = ("loss", "rmae", "rrmse")
+    return " | ".join(plus_minus(row[f"{name}_mean"], row[f"{name}_std"]) for name in names)
+
+
+def _taken(cell: xr.Dataset) -> list[str]:
+    """Return iterations, reason for the end and minutes of each seed."""
+    return [
+        _each(cell["iterations_run"], "{:,}".format),
+        _each(cell["stop_reason"], str),
+        _each(cell["total_wall_time"] / 60, "{:.0f}".format),
+    ]
+
+
+def _order_line(path: Path) -> str:
     with xr.open_dataset(path) as cell:
-        cells = (
-            _each(cell["iterations_run"], "{:,}"),
-            _each(cell["stop_reason"], "{}"),
-            _each(cell["total_wall_time"] / 60, "{:.0f}"),
-            _each(cell["rmae"], "{:.1e}"),
-            _each(cell["final_test_loss"], "{:.1e}"),
-        )
-        return [f"| {regularizer_label(cell)} | {' | '.join(cells)} |"]
+        reached = [_each(cell[name], scientific) for name in ("rmae", "final_test_loss")]
+        return f"| {regularizer_label(cell)} | {' | '.join([*_taken(cell), *reached])} |"
 
 
-def _weight_line(path: Path) -> list[str]:
-    if not path.exists():
-        return []
+def _weight_line(path: Path) -> str:
     with xr.open_dataset(path) as cell:
         names = ("final_objective", "final_train_loss", "rmae", "rrmse")
         values = [scientific(float(cell[name].median())) for name in names]
         weight = settings_of(cell)["regularizer"]["weight"]
-        return [f"| {scientific(weight)} | {' | '.join(values)} |"]
+        return f"| {scientific(weight)} | {' | '.join(values)} |"
 
 
-def _each(values, form: str) -> str:
+def _each(values, word) -> str:
     """Return a value for each seed, once where all have the same."""
-    words = [form.format(value).replace("_", " ") for value in values.values.tolist()]
+    words = [word(value).replace("_", " ") for value in values.values.tolist()]
     return ", ".join(words if len(set(words)) > 1 else words[:1])
 
 

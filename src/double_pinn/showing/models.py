@@ -17,6 +17,11 @@ def short_name(model: str) -> str:
     return MODELS[model].partition(" (")[0]
 
 
+def printed_name(name: str) -> str:
+    """Return the model under which the paper prints numbers, of a name of ``MODELS``."""
+    return name.partition(",")[0]
+
+
 #: What the name of a model promises of its cell.
 EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
     "pinnsformer": {"network": ("pinnsformer",), "regularizer": ("none",)},

@@ -12,7 +12,7 @@ from double_pinn import files
 from double_pinn.errors import UserError
 from double_pinn.showing import templates, wording
 from double_pinn.showing.cells import read_cell
-from double_pinn.showing.models import MODELS, short_name
+from double_pinn.showing.models import MODELS, printed_name, short_name
 from double_pinn.showing.outputs import csv_text, of_kinds
 from double_pinn.showing.published import published_rows
 
@@ -107,7 +107,7 @@ def costs(cells: Mapping[str, xr.Dataset], published: Sequence[Mapping[str, Any]
             raise UserError(
                 f"cell {role!r}: give EQUATION/MODEL=FILE with a model of {', '.join(MODELS)}"
             )
-        error = errors.get((equation, MODELS[model].partition(",")[0]))
+        error = errors.get((equation, printed_name(MODELS[model])))
         rows.append({"equation": equation, "model": short_name(model), **_row(cell, error)})
     equations = list(dict.fromkeys(row["equation"] for row in (*published, *rows)))
     names = list(map(short_name, MODELS))

@@ -13,7 +13,7 @@ import numpy as np
 
 from double_pinn.errors import DataError, UserError
 from double_pinn.results import netcdf
-from double_pinn.showing.models import EXPECTED, MODELS
+from double_pinn.showing.models import EXPECTED, MODELS, printed_name
 from double_pinn.showing.promises import broken_promise
 from double_pinn.showing.published import NUMBERS, published_rows
 
@@ -75,8 +75,10 @@ def table1(
     printed_rows = published_rows(published)
     known = [_row(origin="published", status="published", **row) for row in printed_rows]
     done = [reproduced_row(role, path) for role, path in cells.items()]
+    by_name = {(row["equation"], row["model"]): row for row in known}
     for row in done:
-        row["budget_too_small"] = _budget_too_small(row, known)
+        goal = by_name.get((row["equation"], printed_name(row["model"])))
+        row["budget_too_small"] = goal is not None and _budget_too_small(row, goal)
     found = {(row["equation"], row["model"]): row for row in done}
     beyond = {MODELS[key] for key in BEYOND_THE_PAPER}
     beyond -= {model for _, model in found}
@@ -172,16 +174,10 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
     return row
 
 
-def _budget_too_small(row: Row, known: Iterable[Row]) -> bool:
+def _budget_too_small(row: Row, goal: Row) -> bool:
     """Whether iterations ended before the published error and its spread were reached."""
-    model = row["model"].partition(",")[0]
-    published = [
-        printed["rmae_mean"] + printed["rmae_std"]
-        for printed in known
-        if (printed["equation"], printed["model"]) == (row["equation"], model)
-    ]
-    short = any(row["rmae_mean"] > error for error in published)
-    return short and "max_iterations" in row["stop_reasons"]
+    error = goal["rmae_mean"] + goal["rmae_std"]
+    return row["rmae_mean"] > error and "max_iterations" in row["stop_reasons"]
 
 
 def _row(**values: Any) -> Row:

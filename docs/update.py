@@ -7,7 +7,6 @@ as it is, and named. Figures are copied to docs/images.
 """
 
 import argparse
-import csv
 import re
 import shutil
 import statistics
@@ -41,12 +40,7 @@ RACE = (
 HOUR = (("hour_allen_cahn_gn", "Allen-Cahn", "hour_allen_cahn_lbfgs"),)
 #: Cells of the night: the end of their names, their model of Table 1, and what they are called.
 NIGHT = (("fp64", "double_pinn", "L-BFGS"), ("gn_fp64", "double_pinn_gn", "Gauss-Newton"))
-#: Columns of the short table: heading; origin and model in table1.csv, without what is in brackets.
-SHORT = (
-    ("published, L-BFGS", "published", "double PINN"),
-    ("reproduced, L-BFGS", "reproduced", "double PINN"),
-    ("ours, Gauss-Newton", "reproduced", "double PINN, Gauss-Newton"),
-)
+ERRORS = ("rmae", "rrmse")
 
 
 def fill(path: Path, name: str, content: str) -> None:
@@ -59,38 +53,32 @@ def fill(path: Path, name: str, content: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def short_table(path: Path) -> str:
-    """Return Table 1 in short: a line an equation, double PINN as published, reproduced and ours.
+def short_table(evaluation: Path) -> str:
+    """Return Table 1 in short: a line an equation, double PINN as published, by L-BFGS and by ours.
 
     Args:
-        path: table1.csv of a scale.
+        evaluation: folder of the scale's evaluations; a cell that it has not is a dash.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     lines = [
-        f"| rMAE, rRMSE (iterations) | {' | '.join(heading for heading, *_ in SHORT)} |",
-        f"| --- |{' --- |' * len(SHORT)}",
+        f"| rMAE, rRMSE | published, L-BFGS | {' | '.join(label for *_, label in NIGHT)} |",
+        f"| --- | --- |{' --- |' * len(NIGHT)}",
     ]
-    for equation in dict.fromkeys(row["equation"] for row in rows):
-        found = {
-            (row["origin"], row["model"].partition(" (")[0]): row
-            for row in rows
-            if row["equation"] == equation
-        }
-        cells = [_short(found.get((origin, model))) for _, origin, model in SHORT]
+    for equation, known in _published().items():
+        cells = [", ".join(_means(known, ERRORS))]
+        for suffix, model, _ in NIGHT:
+            path = evaluation / f"{equation}_double_{suffix}.nc"
+            cells.append(_short(f"{equation}/{model}", path) if path.exists() else "–")
         lines.append(f"| {equation_label(equation)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _short(row: dict[str, str] | None) -> str:
-    """Return both errors of a row, and the iterations of one that was run."""
-    if row is None or not row["rmae_mean"]:
-        return "–"
-    errors = ", ".join(scientific(float(row[f"{name}_mean"])) for name in ("rmae", "rrmse"))
-    if row["origin"] == "published":
-        return errors
-    low, high = int(row["iterations_min"]), int(row["iterations_max"])
-    return f"{errors} ({low:,})" if low == high else f"{errors} ({low:,}–{high:,})"
+def _short(name: str, path: Path) -> str:
+    """Return both errors of a cell, its iterations, and the seconds of a run: means over seeds."""
+    row = reproduced_row(name, path)
+    with xr.open_dataset(path) as cell:
+        iterations = _each(cell["iterations_run"], "{:,}".format)
+        seconds = float(cell["total_wall_time"].mean())
+    return f"{', '.join(_means(row, ERRORS))} ({iterations} in {seconds:,.0f} s)"
 
 
 def without_title(path: Path) -> str:
@@ -140,24 +128,26 @@ def night(evaluation: Path) -> str:
     """Return three tables: the paper's optimiser and ours, figure 6's order, and the weight w."""
     published = _published()
     lines = [
-        "| Double PINN, FP64 | by | loss | rMAE | rRMSE | iterations | ended by | minutes a run |",
+        "| Double PINN, FP64 | by | loss | rMAE | rRMSE | iterations | ended by | seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for equation, known in published.items():
-        label = equation_label(equation)
-        lines.append(f"| {label} | published, L-BFGS | {_means(known)} | ≤ 10⁶ | | |")
+        known_means = " | ".join(_means(known))
+        rows = [f"published, L-BFGS | {known_means} | ≤ 10⁶ | – | –"]
         for suffix, model, label in NIGHT:
             path = evaluation / f"{equation}_double_{suffix}.nc"
             if path.exists():
-                lines.append(_night_line(reproduced_row(f"{equation}/{model}", path), path, label))
-    lines += [
-        "",
-        "| Figure 6, FP32, each seed | iterations | ended by | minutes | rMAE | test loss |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+                rows.append(_night_row(reproduced_row(f"{equation}/{model}", path), path, label))
+        lines += [f"| {equation_label(equation)} | {row} |" for row in rows]
     regularizers = ("none", "double", "l2", "l1", "gpinn")
     paths = [evaluation / f"convection_{name}_fp32.nc" for name in regularizers]
-    lines += [_order_line(path) for path in paths if path.exists()]
+    if order := [_order_line(path) for path in paths if path.exists()]:
+        lines += [
+            "",
+            "| Figure 6, FP32, each seed | iterations | ended by | seconds | rMAE | test loss |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *order,
+        ]
     loss = scientific(published["reaction"]["loss_mean"])
     lines += [
         "",
@@ -170,26 +160,25 @@ def night(evaluation: Path) -> str:
     return "\n".join(lines)
 
 
-def _night_line(row: dict, path: Path, label: str) -> str:
-    """Return the line of a cell: mean and spread over its seeds, and what each seed took."""
+def _night_row(row: dict, path: Path, label: str) -> str:
+    """Return the columns of a cell: mean and spread over its seeds, and what each seed took."""
     seeds = row["seeds"]
     with xr.open_dataset(path) as cell:
-        taken = " | ".join(_taken(cell))
-    return f"| | {label}, {seeds} seed{'s' * (seeds > 1)} | {_means(row)} | {taken} |"
+        taken = _taken(cell)
+    return " | ".join([f"{label}, {seeds} seed{'s' * (seeds > 1)}", *_means(row), *taken])
 
 
-def _means(row: dict) -> str:
-    """Return loss and errors of a row of Table 1, the cells of a line."""
-    names = ("loss", "rmae", "rrmse")
-    return " | ".join(plus_minus(row[f"{name}_mean"], row[f"{name}_std"]) for name in names)
+def _means(row: dict, names: tuple[str, ...] = ("loss", *ERRORS)) -> list[str]:
+    """Return numbers of a row of Table 1, each with its spread over seeds where there is one."""
+    return [plus_minus(row[f"{name}_mean"], row[f"{name}_std"]) for name in names]
 
 
 def _taken(cell: xr.Dataset) -> list[str]:
-    """Return iterations, reason for the end and minutes of each seed."""
+    """Return iterations, reason for the end and seconds of each seed."""
     return [
         _each(cell["iterations_run"], "{:,}".format),
         _each(cell["stop_reason"], str),
-        _each(cell["total_wall_time"] / 60, "{:.0f}".format),
+        _each(cell["total_wall_time"], "{:,.0f}".format),
     ]
 
 
@@ -283,7 +272,7 @@ def main():
     tables = results / "laptop" / "tables"
     # Document, part, what it is made from, how.
     parts = (
-        ("README.md", "table1-short", tables / "table1.csv", short_table),
+        ("README.md", "table1-short", results / "night" / "evaluation", short_table),
         ("docs/results.md", "table1", tables / "table1.md", without_title),
         ("docs/results.md", "claims", tables / "claims.md", without_title),
         ("docs/results.md", "race", results / "race" / "evaluation", race),

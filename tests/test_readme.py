@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ PARTS = {
     "table1": "docs/results.md",
     "race": "docs/results.md",
     "hour": "docs/results.md",
+    "night": "docs/results.md",
     "benchmark": "docs/speed.md",
 }
 
@@ -136,26 +138,15 @@ def cells(table):
 
 
 def test_the_short_table_says_what_the_full_one_says():
-    full = {
-        (equation, model.partition(" (")[0], origin): numbers
-        for equation, model, origin, *numbers in cells(part("table1"))
-    }
+    full = {}
+    for equation, run, _, rmae, rrmse, iterations, *_ in cells(part("night").partition("\n\n")[0]):
+        ran = "" if run.startswith("published") else f" ({iterations}"
+        full.setdefault(equation, {})[run.partition(",")[0]] = f"{rmae}, {rrmse}{ran}"
     rows = cells(part("table1-short"))
-    assert [equation for equation, *_ in rows] == list(dict.fromkeys(key[0] for key in full))
+    assert [equation for equation, *_ in rows] == list(full)
     for equation, *shown in rows:
-        columns = [
-            ("double PINN", "published"),
-            ("double PINN", "reproduced"),
-            ("double PINN, Gauss-Newton", "reproduced"),
-        ]
-        for text, column in zip(shown, columns, strict=True):
-            loss, rmae, rrmse, _, _, iterations, *_ = full[equation, *column]
-            if loss.startswith("*"):
-                assert text == "–"
-                continue
-            rmae, rrmse = (number.partition(" ±")[0] for number in (rmae, rrmse))
-            run = "" if iterations == "–" else f" ({iterations.partition(' of')[0]})"
-            assert text == f"{rmae}, {rrmse}{run}"
+        for text, run in zip(shown, ("published", "L-BFGS", "Gauss-Newton"), strict=True):
+            assert text.partition(" in ")[0] == full[equation].get(run, "–")
 
 
 def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
@@ -165,23 +156,21 @@ def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
         names = [name for name in PARTS if PARTS[name] == document]
         text = "".join(f"<!-- {name} -->\nold\n<!-- /{name} -->\n" for name in names)
         (tmp_path / document).write_text(text)
-    rows = (
-        "equation,model,origin,rmae_mean,rrmse_mean,iterations_min,iterations_max",
-        "wave,PINN FP64,published,8.0e-3,8.1e-3,,",
-        "wave,double PINN,published,3.8e-4,3.8e-4,,",
-        "wave,double PINN,reproduced,0.5,0.25,900,2000",
-        '"wave","double PINN, Gauss-Newton (ours)",reproduced,,,,',
-    )
+    (tmp_path / "config").mkdir()
+    shutil.copy(ROOT / "config" / "published.csv", tmp_path / "config")
+    (tmp_path / "results" / "night" / "evaluation").mkdir(parents=True)
     folder = tmp_path / "results" / "laptop" / "tables"
     folder.mkdir(parents=True)
-    (folder / "table1.csv").write_text("\n".join(rows))
     (folder / "table1.md").write_text("# Table 1\n\nnew\n")
     monkeypatch.setattr(update, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["update.py", "--results", str(tmp_path / "results")])
     update.main()
     readme = (tmp_path / "README.md").read_text()
-    assert "| Wave | 3.8e-4, 3.8e-4 | 5.0e-1, 2.5e-1 (900–2,000) | – |" in readme
-    results = (tmp_path / "docs" / "results.md").read_text()
+    assert "| Wave | 3.8e-4 ± 1.0e-4, 3.8e-4 ± 1.0e-4 | – | – |" in readme
+    results, night, _ = re.split(
+        r"<!-- /?night -->\n", (tmp_path / "docs" / "results.md").read_text()
+    )
+    assert "| Wave | published, L-BFGS | 3.5e-7 ± 8.9e-8 | 3.8e-4 ± 1.0e-4 |" in night
     assert results == (
         "<!-- table1 -->\nnew\n<!-- /table1 -->\n<!-- race -->\nold\n<!-- /race -->\n"
         "<!-- hour -->\nold\n<!-- /hour -->\n"

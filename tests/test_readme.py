@@ -33,6 +33,7 @@ PARTS = {
     "race": "docs/results.md",
     "hour": "docs/results.md",
     "night": "docs/results.md",
+    "night-claims": "docs/results.md",
     "benchmark": "docs/speed.md",
 }
 
@@ -159,17 +160,22 @@ def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
     (tmp_path / "config").mkdir()
     shutil.copy(ROOT / "config" / "published.csv", tmp_path / "config")
     (tmp_path / "results" / "night" / "evaluation").mkdir(parents=True)
-    folder = tmp_path / "results" / "laptop" / "tables"
-    folder.mkdir(parents=True)
-    (folder / "table1.md").write_text("# Table 1\n\nnew\n")
+    for scale, name, text in (
+        ("laptop", "table1.md", "# Table 1\n\nnew\n"),
+        ("night", "claims.md", "# Claims\n\nText.\n\n| a | holds |\n| b | not run |\n"),
+    ):
+        folder = tmp_path / "results" / scale / "tables"
+        folder.mkdir(parents=True)
+        (folder / name).write_text(text)
     monkeypatch.setattr(update, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["update.py", "--results", str(tmp_path / "results")])
     update.main()
     readme = (tmp_path / "README.md").read_text()
     assert "| Wave | 3.8e-4 ± 1.0e-4, 3.8e-4 ± 1.0e-4 | – | – |" in readme
-    results, night, _ = re.split(
+    results, night, claims = re.split(
         r"<!-- /?night -->\n", (tmp_path / "docs" / "results.md").read_text()
     )
+    assert claims == "<!-- night-claims -->\n| a | holds |\n<!-- /night-claims -->\n"
     assert "| Wave | published, L-BFGS | 3.5e-7 ± 8.9e-8 | 3.8e-4 ± 1.0e-4 |" in night
     assert results == (
         "<!-- table1 -->\nnew\n<!-- /table1 -->\n<!-- race -->\nold\n<!-- /race -->\n"

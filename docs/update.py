@@ -11,6 +11,7 @@ import re
 import shutil
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,17 +65,24 @@ def short_table(evaluation: Path) -> str:
         f"| --- | --- |{' --- |' * len(NIGHT)}",
     ]
     for equation, known in _published().items():
-        cells = [", ".join(_means(known, ERRORS))]
-        for suffix, model, _ in NIGHT:
-            path = evaluation / f"{equation}_double_{suffix}.nc"
-            cells.append(_short(f"{equation}/{model}", path) if path.exists() else "–")
+        found = {
+            label: _short(row, path) for label, row, path in _double_pinn(evaluation, equation)
+        }
+        cells = [", ".join(_means(known, ERRORS)), *(found.get(label, "–") for *_, label in NIGHT)]
         lines.append(f"| {equation_label(equation)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _short(name: str, path: Path) -> str:
+def _double_pinn(evaluation: Path, equation: str) -> Iterator[tuple[str, dict, Path]]:
+    """Return name, row of Table 1 and file of each cell of the night that has been evaluated."""
+    for suffix, model, label in NIGHT:
+        path = evaluation / f"{equation}_double_{suffix}.nc"
+        if path.exists():
+            yield label, reproduced_row(f"{equation}/{model}", path), path
+
+
+def _short(row: dict, path: Path) -> str:
     """Return both errors of a cell, its iterations, and the seconds of a run: means over seeds."""
-    row = reproduced_row(name, path)
     with xr.open_dataset(path) as cell:
         iterations = _each(cell["iterations_run"], "{:,}".format)
         seconds = float(cell["total_wall_time"].mean())
@@ -142,11 +150,8 @@ def night(evaluation: Path) -> str:
         known_means = " | ".join(_means(known))
         errors = ", ".join(_means(known, ERRORS))
         rows = [f"published, L-BFGS | {known_means} | ≤ 10⁶ | – | – | {errors}"]
-        for suffix, model, label in NIGHT:
-            path = evaluation / f"{equation}_double_{suffix}.nc"
-            if path.exists():
-                row = reproduced_row(f"{equation}/{model}", path)
-                rows.append(f"{_night_row(row, path, label)} | {_at_loss(path, known)}")
+        for label, row, path in _double_pinn(evaluation, equation):
+            rows.append(f"{_night_row(row, path, label)} | {_at_loss(path, known)}")
         lines += [f"| {equation_label(equation)} | {row} |" for row in rows]
     regularizers = ("none", "double", "l2", "l1", "gpinn")
     paths = [evaluation / f"convection_{name}_fp32.nc" for name in regularizers]

@@ -1,5 +1,6 @@
 """The claims: made-up evaluations that hold and that do not, and what is written of them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from double_pinn.results.netcdf import write_dataset
 from double_pinn.showing import claims
 from double_pinn.showing.claims import DOES_NOT, HOLDS, NOT_RUN, measures
 from double_pinn.showing.published import published_rows
+from double_pinn.showing.slices import slice_time
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 
@@ -100,6 +102,19 @@ def test_errors_are_compared_with_those_of_each_equation(uses, cell_factory, whe
     assert verdicts(changed, where)[:4] == [HOLDS, DOES_NOT, HOLDS, HOLDS]
     without = {use: cell for use, cell in uses.items() if "wave" not in use}
     assert verdicts(without, where)[:4] == [HOLDS, HOLDS, NOT_RUN, HOLDS]
+
+
+def test_figure_3_is_decided_along_its_slice_and_says_what_the_whole_domain_does(uses):
+    none, double = uses["figure3:none"], uses["figure3:double"]
+    time, residual = slice_time(none), double["residual"]
+    others = [t for t in double["t_collocation"].values if t != time]
+    small = residual.sel(t_residual=others, method="nearest")["t_residual"]
+    fitted = residual.where(~residual["t_residual"].isin(small), 1e-6 * residual)
+    changed = {**uses, "figure3:double": double.assign(residual=fitted)}
+    assert measures.at_points(changed["figure3:double"]) < measures.NO_MINIMA
+    line = [line for line in decided(changed) if line.where == "Figure 3"][-1]
+    assert line.verdict == HOLDS
+    assert re.search(rf"slice at t = {time:.3f}; of the whole domain .+", line.numbers)
 
 
 def test_models_are_compared_with_those_that_were_trained_here(uses, cell_factory):

@@ -16,6 +16,7 @@ from double_pinn.errors import DataError, UserError
 from double_pinn.results.netcdf import write_dataset
 from double_pinn.showing import figures, wording
 from double_pinn.showing.figures import FIGURES, figure_module, panels, style
+from double_pinn.showing.slices import slice_time
 
 #: Panels with a letter: the paper's; in Figure 6 one a regulariser, in Figure 7 one a cell.
 LETTERS = {1: "abcdefg", 3: "abcde", 4: "abcd", 5: "abcd", 6: "abcde", 7: "abcdefghi"} | {
@@ -176,7 +177,7 @@ def test_figure1_looks_where_the_residual_is_large(cell_factory):
 
 def test_figure3_slices_at_an_inner_collocation_time(pages, cells_factory):
     cells = cells_factory(3)
-    time = figure_module(3).slice_time(cells["none"])
+    time = slice_time(cells["none"])
     assert time == pytest.approx(1 / 11)  # the synthetic residual decays in time
     slices = [ax for ax in pages[3].axes if ax.get_ylabel() == "|F(u)|"]
     assert len({ax.get_ylim() for ax in slices}) == 1

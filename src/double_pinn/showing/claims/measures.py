@@ -16,7 +16,7 @@ PARTED, TOGETHER = 100.0, 10.0
 #: A field is wrong above this relative mean absolute error, and solved below the other.
 WRONG, SOLVED = 0.3, 0.05
 #: The residual has minima at the points where its root mean square there is below this fraction of
-#: that everywhere, and none above the other.
+#: that everywhere (or along a slice), and none above the other.
 MINIMA, NO_MINIMA = 0.2, 0.5
 #: A test loss has turned where its end is so many times its least value.
 TURNED = 1.5
@@ -56,6 +56,18 @@ def at_points(cell: xr.Dataset) -> float:
     )
     axes = ["x_residual", "t_residual"], ["x_collocation", "t_collocation"]
     return float(np.sqrt(np.median(points.mean(axes[1]) / square.mean(axes[0]))))
+
+
+def at_points_of_slice(cell: xr.Dataset, time: float) -> float:
+    """Return the root mean square of F(u) at the points of a time slice over that along it all.
+
+    Args:
+        cell: an evaluation.
+        time: of the slice, a collocation time.
+    """
+    square = cell["residual"].sel(t_residual=time, method="nearest").astype(float) ** 2
+    points = square.sel(x_residual=cell["x_collocation"], method="nearest")
+    return float(np.sqrt(np.median(points.mean("x_collocation") / square.mean("x_residual"))))
 
 
 def turns(cell: xr.Dataset) -> tuple[bool, float]:

@@ -13,6 +13,7 @@ import xarray as xr
 from double_pinn.showing import wording
 from double_pinn.showing.claims import measures as m
 from double_pinn.showing.models import MODELS
+from double_pinn.showing.slices import slice_time
 
 Cells = Mapping[str, xr.Dataset]
 Verdict = tuple[bool, str]
@@ -49,13 +50,27 @@ def _minima(cell: xr.Dataset) -> Verdict:
     return m.at_points(cell) <= m.MINIMA, _residual(cell)
 
 
-def _no_minima(cell: xr.Dataset) -> Verdict:
-    return m.at_points(cell) >= m.NO_MINIMA, _residual(cell)
+def _minima_of_slice(cell: xr.Dataset) -> Verdict:
+    time = slice_time(cell)
+    return m.at_points_of_slice(cell, time) <= m.MINIMA, _slice(cell, time)
+
+
+def _no_minima_of_slice(cell: xr.Dataset, none: xr.Dataset) -> Verdict:
+    time = slice_time(none)
+    return m.at_points_of_slice(cell, time) >= m.NO_MINIMA, _slice(cell, time)
 
 
 def _residual(cell: xr.Dataset) -> str:
     ratio = wording.short(m.at_points(cell))
     return f"{m.by(cell)}: root mean square of F(u) at the points {ratio} of that everywhere"
+
+
+def _slice(cell: xr.Dataset, time: float) -> str:
+    ratio, everywhere = m.at_points_of_slice(cell, time), m.at_points(cell)
+    return (
+        f"{m.by(cell)}: root mean square of F(u) at the points {wording.short(ratio)} of that "
+        f"along the slice at t = {time:.3f}; of the whole domain {wording.short(everywhere)}"
+    )
 
 
 def _badly_optimised(cell: xr.Dataset) -> Verdict:
@@ -197,16 +212,16 @@ def claims() -> list[Claim]:
         ),
         Claim(
             "Figure 3",
-            "its residual has minima exactly at the collocation points",
+            "its residual along the slice has minima exactly at the collocation points",
             ("figure3:none",),
-            _minima,
+            _minima_of_slice,
         ),
         Claim("Figure 3", "double PINN solves it", ("figure3:double",), _solved),
         Claim(
             "Figure 3",
-            "its residual has no such minima",
-            ("figure3:double",),
-            _no_minima,
+            "its residual along the same slice has no such minima",
+            ("figure3:double", "figure3:none"),
+            _no_minima_of_slice,
         ),
         Claim(
             "Figure 4",

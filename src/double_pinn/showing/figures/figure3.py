@@ -1,12 +1,12 @@
 """Figure 3: FP64 does not prevent overfitting on few points (wave)."""
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
+from double_pinn.showing.slices import slice_time
 
 TITLE = "Wave equation in FP64 on a small grid"
 ROLES = ("none", "double")
@@ -54,15 +54,6 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         ),
     )
     return page
-
-
-def slice_time(cell: xr.Dataset) -> float:
-    """Return the inner collocation time at which a cell's residual has its largest mean square."""
-    times = cell["t_collocation"].values
-    inner = times[1:-1] if len(times) > 2 else times
-    residual = panels.shown(cell)["residual"].sel(t_residual=inner, method="nearest")
-    size = np.nan_to_num((residual.astype(float) ** 2).mean("x_residual").values)
-    return float(inner[int(np.argmax(size))])
 
 
 def _key(page: Figure, ax, scale: style.Scale) -> None:

@@ -19,7 +19,7 @@ import xarray as xr
 
 from double_pinn.configuration import catalogue
 from double_pinn.showing.published import published_rows
-from double_pinn.showing.tables import plus_minus, reproduced_row
+from double_pinn.showing.tables import mean_and_std, plus_minus, reproduced_row
 from double_pinn.showing.wording import (
     equation_label,
     regularizer_label,
@@ -30,15 +30,15 @@ from double_pinn.showing.wording import (
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The scale whose figure the documents show.
-SHOWN = {**dict.fromkeys((1, 3, 4, 5, 6, 7), "laptop"), 8: "race", 9: "hour", 10: "models"}
-#: Cell of the race, what it is called, and the L-BFGS cell beside it.
+SHOWN = {**dict.fromkeys((1, 3, 4, 5, 6, 7), "laptop"), 8: "night", 9: "night", 10: "models"}
+#: Gauss-Newton's cell in a race, what it is called, and L-BFGS's beside it.
 RACE = (
-    ("race_reaction_gn", "reaction", "race_reaction_lbfgs"),
-    ("race_wave_gn", "wave", "race_wave_lbfgs"),
-    ("race_convection_gn", "convection", "race_convection_lbfgs"),
-    ("race_wave_gn_dense", "wave, 20 × 20 points", None),
+    ("convection_double_gn_fp64", "Convection", "convection_double_fp64"),
+    ("reaction_double_gn_fp64", "Reaction", "reaction_double_fp64"),
+    ("wave_double_gn_fp64", "Wave", "wave_double_fp64"),
+    ("night_wave_gn_dense", "Wave, 20 × 20 points", None),
+    ("allen_cahn_double_gn_fp64", "Allen-Cahn", "allen_cahn_double_fp64"),
 )
-HOUR = (("hour_allen_cahn_gn", "Allen-Cahn", "hour_allen_cahn_lbfgs"),)
 #: Cells of the night: the end of their names, their model of Table 1, and what they are called.
 NIGHT = (("fp64", "double_pinn", "L-BFGS"), ("gn_fp64", "double_pinn_gn", "Gauss-Newton"))
 ERRORS = ("rmae", "rrmse")
@@ -100,7 +100,7 @@ def decided(path: Path) -> str:
     return "\n".join(line for line in lines if line.startswith("|") and "| not run |" not in line)
 
 
-def race(evaluation: Path, cells=RACE) -> str:
+def race(evaluation: Path) -> str:
     """Return a table: seconds to the paper's errors, errors at the end, L-BFGS after as long."""
     published = _published()
     lines = [
@@ -108,7 +108,9 @@ def race(evaluation: Path, cells=RACE) -> str:
         "| at the end: seconds, rMAE, rRMSE | L-BFGS by then |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for cell, label, rival in cells:
+    for cell, label, rival in RACE:
+        if not (evaluation / f"{cell}.nc").exists():
+            continue
         runs = _runs(evaluation / f"{cell}.nc")
         equation = runs[0].attrs["equation"]
         goals = [published[equation][name] for name in ("rmae_mean", "rrmse_mean")]
@@ -121,21 +123,6 @@ def race(evaluation: Path, cells=RACE) -> str:
             f"| {_until(np.inf, runs)} | {beside} |"
         )
     return "\n".join(lines)
-
-
-def hour(evaluation: Path) -> str:
-    """Return the same for Allen-Cahn on the paper's points, and its errors on the whole grid."""
-    with xr.open_dataset(evaluation / f"{HOUR[0][0]}.nc") as cell:
-        nx, nt = cell.sizes["x"], cell.sizes["t"]
-        errors = [
-            f"{label} {scientific(float(cell[name].median()))} "
-            f"({', '.join(scientific(float(value)) for value in cell[name])})"
-            for name, label in (("rmae", "rMAE"), ("rrmse", "rRMSE"))
-        ]
-    return (
-        f"{race(evaluation, HOUR)}\n\nAt the end on all {nx} × {nt} points of the evaluation grid, "
-        f"median and each seed: {'; '.join(errors)}."
-    )
 
 
 def night(evaluation: Path) -> str:
@@ -227,8 +214,7 @@ def _at_loss(path: Path, known: dict) -> str:
     if any(float(run["objective"].min()) > level for run in runs):
         return "not reached"
     errors = np.array([_passing(run, level) for run in runs])
-    spread = errors.std(axis=0, ddof=1) if len(runs) > 1 else (None, None)
-    return ", ".join(plus_minus(*pair) for pair in zip(errors.mean(axis=0), spread, strict=True))
+    return ", ".join(plus_minus(*mean_and_std(seeds)) for seeds in errors.T)
 
 
 def _passing(run: xr.Dataset, level: float) -> list[float]:
@@ -319,8 +305,7 @@ def main():
         ("README.md", "table1-short", results / "night" / "evaluation", short_table),
         ("docs/results.md", "table1", tables / "table1.md", without_title),
         ("docs/results.md", "claims", tables / "claims.md", without_title),
-        ("docs/results.md", "race", results / "race" / "evaluation", race),
-        ("docs/results.md", "hour", results / "hour" / "evaluation", hour),
+        ("docs/results.md", "race", results / "night" / "evaluation", race),
         ("docs/results.md", "costs", results / "models" / "tables" / "costs.md", without_title),
         ("docs/results.md", "models", results / "models" / "tables" / "table1.md", without_title),
         ("docs/results.md", "night", results / "night" / "evaluation", night),

@@ -24,7 +24,7 @@ from double_pinn.running.identity import checkpoint_key
 from double_pinn.showing.figures import figure_numbers
 
 ROOT = Path(__file__).parents[2]
-SCALES = ("laptop", "smoke", "paper", "sweep", "race", "hour", "models", "night")
+SCALES = ("laptop", "smoke", "paper", "sweep", "models", "gallery", "night")
 # Optimisers whose steps are dear: their budgets are small.
 SECOND_ORDER = ("gauss_newton", "lbfgs_gauss_newton", "marching")
 TARGETS = [*(f"figure{number}" for number in figure_numbers()), "table1"]

@@ -37,7 +37,7 @@ def test_what_is_written_from_the_model_is_up_to_date(monkeypatch):
 
 def test_the_schema_takes_what_the_model_takes():
     schema = Draft202012Validator(configuration_schema())
-    for scale in ("laptop", "smoke", "paper", "sweep", "race", "hour"):
+    for scale in ("laptop", "smoke", "paper", "sweep", "models", "gallery", "night"):
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
         update_config(config, yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text()))
         assert list(schema.iter_errors(config)) == []

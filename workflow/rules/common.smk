@@ -22,7 +22,7 @@ from double_pinn.configuration.campaign import Campaign, check_scale, typed
 from double_pinn.configuration.yaml_files import check_keys
 from double_pinn.errors import UserError
 from double_pinn.running.identity import checkpoint_key, files_of, number_deciding_files
-from double_pinn.showing.figures import figure_numbers, figure_title
+from double_pinn.showing.figures import figure_numbers, figure_title, needed_roles
 
 
 def of_workflow(path):
@@ -144,6 +144,21 @@ def numbers_of(kind):
     return sorted(int(target.removeprefix(kind)) for target in targets)
 
 
+def missing_roles(number):
+    """Return the roles of a figure that no cell of this scale plays, but has to."""
+    return [role for role in needed_roles(number) if role not in CAMPAIGN.uses[f"figure{number}"]]
+
+
+def say_what_is_left_out():
+    """Name the figures of which this scale has some cells, but not all that they need."""
+    for number in set(numbers_of("figure")) - set(FIGURES):
+        roles = ", ".join(f"figure{number}:{role}" for role in missing_roles(number))
+        print(
+            f"Figure {number} is left out: scale {SCALE} has no cell whose used_in says {roles}",
+            file=sys.stderr,
+        )
+
+
 # --- Before anything else ---
 
 
@@ -207,3 +222,6 @@ except UserError as error:
 CELLS = list(CAMPAIGN.cells)
 SCALE = CAMPAIGN.configuration.scale
 DEVICE = CAMPAIGN.configuration.device
+FIGURES = [number for number in numbers_of("figure") if not missing_roles(number)]
+if workflow.is_main_process:
+    say_what_is_left_out()

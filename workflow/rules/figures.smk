@@ -7,12 +7,12 @@ rule figures:
         expand(
             "results/{scale}/figures/figure{number}.{format}",
             scale=SCALE,
-            number=numbers_of("figure"),
+            number=FIGURES,
             format=["pdf", "png"],
         ),
 
 
-for number in numbers_of("figure"):
+for number in FIGURES:
 
     rule:  # `snakemake figure1`: that one alone
         name:

@@ -45,7 +45,7 @@ class Row(Section):
     used_in: Annotated[str, Field(pattern=rf"^({_ROLE}( {_ROLE})*)?$")] = ""
     """Where it is shown: `figure1:ROLE`, `figure7:EQUATION/ROLE`, `table1:EQUATION/ROW`, separated
     by blanks. With `@SCALE` behind it: at that scale, instead of the cell that has the role
-    otherwise."""
+    otherwise. A figure of which a scale has not all cells is left out there, which is said."""
     scales: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*( [a-z][a-z0-9_]*)*$")]
     """Scales at which it is run, separated by blanks."""
 

@@ -75,21 +75,34 @@ def compact(value: float) -> str:
     return f"{float(mantissa):g}e{exponent}" if exponent else text
 
 
-def budget(cell: xr.Dataset) -> str:
+def span(counts) -> str:
+    """Return the fewest and the most of several counts: "90", "1,070 to 1,160"."""
+    low, high = int(min(counts)), int(max(counts))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def budget(cell: xr.Dataset, *, every_seed: bool = False) -> str:
     """Return what a cell was given and used: iterations, stop, seed, precision, optimiser, points.
 
-    The first seed is described, which is the one that the figures draw.
+    Args:
+        cell: an evaluation.
+        every_seed: whether all seeds are drawn; else the first is described.
     """
     settings = settings_of(cell)
     points = settings["points"]
-    run = int(cell["iterations_run"][0])
     allowed = int(cell.attrs["max_iterations"])
     seeds = cell["seed"].values
-    seed = f"seed {seeds[0]}" + (f" of {len(seeds)}" if len(seeds) > 1 else "")
+    several = len(seeds) > 1
+    drawn = cell if every_seed else cell.isel(seed=[0])
+    ends = dict.fromkeys(stop_phrase(str(reason)) for reason in drawn["stop_reason"].values)
+    if every_seed and several:
+        seed = f"{len(seeds)} seeds"
+    else:
+        seed = f"seed {seeds[0]}" + (f" of {len(seeds)}" if several else "")
     return " · ".join(
         [
-            f"{run:,} iterations of at most {allowed:,} "
-            f"({stop_phrase(str(cell['stop_reason'].values[0]))})",
+            f"{span(drawn['iterations_run'].values)} iterations of at most {allowed:,} "
+            f"({', '.join(ends)})",
             seed,
             f"{optimizer_label(settings['optimizer']['name'])} {settings['precision'].upper()}",
             f"{points['nx'] * points['nt']:,} + {points['edge']:,} points",

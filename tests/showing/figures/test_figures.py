@@ -376,6 +376,10 @@ def test_several_seeds(cell_factory):
     assert len(ax.lines) == 6
     assert [line.get_alpha() for line in ax.lines] == [0.25] * 4 + [1.0] * 2
     assert "seed 0 of 3" in wording.budget(cell)
+    assert " · 3 seeds · " in wording.budget(cell, every_seed=True)
+    cell["iterations_run"][:] = [1000, 900, 1100]
+    assert wording.budget(cell, every_seed=True).startswith("900 to 1,100 iterations of at most ")
+    assert wording.budget(cell).startswith("1,000 iterations of at most ")
 
 
 def test_the_objective_is_drawn_only_with_a_regulariser(cell_factory):
@@ -433,8 +437,7 @@ def test_what_a_figure_would_refuse_is_known_before_training():
     figures.check(1, good)
     with pytest.raises(UserError, match=r"figure 1: unknown cell 'bogus'; its cells are none, "):
         figures.check(1, {**good, "bogus": cell})
-    with pytest.raises(UserError, match=r"figure 1: cell 'double' is missing"):
-        figures.check(1, {"none": good["none"]})
+    figures.check(1, {"none": good["none"]})  # left out, which is said
     words = r"figure 1: cell c, as 'double': its regularizer is 'none', but 'double' is needed"
     with pytest.raises(UserError, match=words):
         figures.check(1, {**good, "double": good["none"]})
@@ -474,14 +477,19 @@ def test_figures_are_found_in_their_folder(tmp_path):
     assert list(figures._figures_in(tmp_path)) == [2, 9, 10]
 
 
-def test_titles_are_read_from_the_text(tmp_path, monkeypatch):
+def test_titles_and_roles_are_read_from_the_text(tmp_path, monkeypatch):
     for number in FIGURES:
         assert figures.figure_title(number) == figure_module(number).TITLE
+        assert figures.needed_roles(number) == figure_module(number).ROLES
     monkeypatch.setattr(figures, "_FOLDER", tmp_path)
     (tmp_path / "figure1.py").write_text('import nothing\nTITLE = "Half a figure"\ndef figure(')
     (tmp_path / "figure2.py").write_text("import nothing\n")
     assert figures.figure_title(1) == "Half a figure"
     assert figures.figure_title(2) == ""
+    assert figures.figure_title(3) == ""
+    assert figures.needed_roles(3) == ()
+    (tmp_path / "figure3.py").write_text('ROLES = ("none", "l2")\nTITLE = NAME + ", ..."\n')
+    assert figures.needed_roles(3) == ("none", "l2")
     assert figures.figure_title(3) == ""
 
 

@@ -107,9 +107,7 @@ def losses(cell: xr.Dataset) -> str:
 
 def by(cell: xr.Dataset) -> str:
     """Return optimiser and iterations of a cell: "L-BFGS, 20,000 iterations"."""
-    run = cell["iterations_run"].values
-    low, high = int(run.min()), int(run.max())
-    count = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    count = wording.span(cell["iterations_run"].values)
     seeds = cell.sizes["seed"]
     label = wording.optimizer_label(cell.attrs["optimizer"])
     return f"{label}, {count} iterations{f', {seeds} seeds' if seeds > 1 else ''}"

@@ -14,6 +14,7 @@ A new figure is a new module ``figureN.py`` in this folder. Its number and title
 without importing it: drawing libraries load slowly, and the workflow has to do without them.
 """
 
+import ast
 import importlib
 import os
 import re
@@ -64,15 +65,28 @@ def figure_numbers() -> list[int]:
 
 
 def figure_title(number: int) -> str:
-    """Return the ``TITLE`` of a figure's module, as its text has it; empty if it has none yet.
+    """Return the ``TITLE`` of a figure's module, as its text has it; empty if it has none yet."""
+    return _as_written(number, "TITLE", "")
+
+
+def needed_roles(number: int) -> tuple[str, ...]:
+    """Return the ``ROLES`` of a figure's module, without which it cannot be drawn, as written."""
+    return _as_written(number, "ROLES", ())
+
+
+def _as_written(number: int, name: str, default):
+    """Return a constant of a figure's module; the default where there is none on a line.
 
     The text is searched, not parsed: a figure that is being edited must not stop the workflow.
     """
     source = _FOLDER / f"figure{number}.py"
-    found = re.search(
-        r'^TITLE = "(.*)"$', source.read_text(encoding="utf-8") if source.is_file() else "", re.M
-    )
-    return found[1] if found else ""
+    text = source.read_text(encoding="utf-8") if source.is_file() else ""
+    for found in re.finditer(rf"^{name} = (.*)$", text, re.M):
+        try:
+            return ast.literal_eval(found[1])
+        except (SyntaxError, ValueError):
+            continue
+    return default
 
 
 def figure_module(number: int) -> ModuleType:
@@ -124,6 +138,8 @@ def render(
 def check(number: int, cells: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse, before anything is trained, cells that a figure would refuse when it draws.
 
+    That some are missing is no reason: then the workflow leaves the figure out, and says so.
+
     Args:
         number: the figure's number.
         cells: by role, what the evaluation of the cell will say of it (its attributes).
@@ -132,11 +148,7 @@ def check(number: int, cells: Mapping[str, Mapping[str, Any]]) -> None:
         UserError: naming figure, role and what is needed.
     """
     module = figure_module(number)
-    try:
-        _check_roles(number, module, cells)
-    except UserError as error:
-        played = ", ".join(f"{role} by {a['cell']}" for role, a in cells.items())
-        raise UserError(f"{error}; here {played}") from None
+    _refuse_unknown(number, module, cells)
     for role, attributes in cells.items():
         if broken := broken_promise(attributes, module.EXPECTED[role]):
             raise UserError(f"figure {number}: cell {attributes['cell']}, as {role!r}: {broken}")
@@ -152,21 +164,31 @@ def _paper(path: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
 
 
 def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
-    optional = getattr(module, "OPTIONAL_ROLES", ())
-    known = ", ".join((*module.ROLES, *(f"{role} (optional)" for role in optional)))
-    for role in cells:
-        if role not in (*module.ROLES, *optional):
-            raise UserError(f"figure {number}: unknown cell {role!r}; its cells are {known}")
+    _refuse_unknown(number, module, cells)
     for role in module.ROLES:
         if role not in cells:
             raise UserError(
-                f"figure {number}: cell {role!r} is missing; give {role}=FILE (cells: {known})"
+                f"figure {number}: cell {role!r} is missing; give {role}=FILE "
+                f"(cells: {_known(module)})"
             )
     if not cells:
-        known = ", ".join(optional)
         raise UserError(
-            f"figure {number}: there is no cell to draw; give ROLE=FILE with one of {known}"
+            f"figure {number}: there is no cell to draw; give ROLE=FILE with one of "
+            f"{_known(module)}"
         )
+
+
+def _refuse_unknown(number: int, module: ModuleType, cells: Mapping) -> None:
+    for role in cells:
+        if role not in (*module.ROLES, *getattr(module, "OPTIONAL_ROLES", ())):
+            raise UserError(
+                f"figure {number}: unknown cell {role!r}; its cells are {_known(module)}"
+            )
+
+
+def _known(module: ModuleType) -> str:
+    optional = getattr(module, "OPTIONAL_ROLES", ())
+    return ", ".join((*module.ROLES, *(f"{role} (optional)" for role in optional)))
 
 
 def _read(

@@ -55,5 +55,5 @@ def figure(cells: dict[str, xr.Dataset]) -> Figure:
         ax.tick_params(labelleft=False)
     lines = [Line2D([], [], color=colour, label=label) for label, colour in drawn.items()]
     page.legend(handles=[*lines, *panels.error_looks()], loc="outside upper center", ncols=7)
-    style.footnote(page, style.budgets(notes))
+    style.footnote(page, style.budgets(notes, every_seed=True))
     return page

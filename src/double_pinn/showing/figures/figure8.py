@@ -69,5 +69,5 @@ def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     handles = panels.time_lines()
     handles.append(Line2D([], [], color="0.3", marker="o", markersize=3, lw=0, label="end"))
     key.legend(handles=handles, loc="center", ncols=6)
-    style.footnote(page, style.budgets(notes))
+    style.footnote(page, style.budgets(notes, every_seed=True))
     return page

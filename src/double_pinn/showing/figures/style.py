@@ -117,9 +117,14 @@ def footnote(figure: Figure, lines: Sequence[str]) -> None:
     )
 
 
-def budgets(named: Iterable[tuple[str, xr.Dataset]]) -> list[str]:
-    """Return one footnote line for each (name, cell): what each cell was given and used."""
-    return [f"{name}: {wording.budget(cell)}" for name, cell in named]
+def budgets(named: Iterable[tuple[str, xr.Dataset]], *, every_seed: bool = False) -> list[str]:
+    """Return one footnote line for each (name, cell): what each cell was given and used.
+
+    Args:
+        named: names and cells.
+        every_seed: whether the figure draws all seeds, not the first alone.
+    """
+    return [f"{name}: {wording.budget(cell, every_seed=every_seed)}" for name, cell in named]
 
 
 # Scales -------------------------------------------------------------------------------------

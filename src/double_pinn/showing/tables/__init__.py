@@ -7,6 +7,7 @@ from double_pinn.showing.tables.rows import (
     INSTEAD_RUN,
     NOT_RUN,
     check,
+    mean_and_std,
     reproduced_row,
     table1,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "MODELS",
     "NOT_RUN",
     "check",
+    "mean_and_std",
     "plus_minus",
     "reproduced_row",
     "table1",

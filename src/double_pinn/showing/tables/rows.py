@@ -167,11 +167,15 @@ def reproduced_row(role: str, path: str | os.PathLike[str]) -> Row:
         source=str(path),
     )
     for name, variable in variables.items():
-        values = np.asarray(cell[variable], dtype=float)
-        with np.errstate(invalid="ignore"):  # infinite values: the result says so
-            row[f"{name}_mean"] = float(values.mean())
-            row[f"{name}_std"] = float(values.std(ddof=1)) if values.size > 1 else None
+        row[f"{name}_mean"], row[f"{name}_std"] = mean_and_std(cell[variable])
     return row
+
+
+def mean_and_std(values) -> tuple[float, float | None]:
+    """Return the mean over seeds and the sample standard deviation, of which one seed has none."""
+    values = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):  # infinite values: the result says so
+        return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else None
 
 
 def _budget_too_small(row: Row, goal: Row) -> bool:

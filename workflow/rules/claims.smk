@@ -6,13 +6,13 @@ rule claims:
         expand(
             "results/{scale}/tables/claims.{format}",
             scale=SCALE,
-            format=["md", "html"] if CAMPAIGN.uses else [],
+            format=["md", "html"] if SHOWING else [],
         ),
 
 
 rule write_claims:
     input:
-        evaluations=sorted({file for target in CAMPAIGN.uses for file in evaluations_of(target)}),
+        evaluations=sorted({file for target in SHOWING for file in evaluations_of(target)}),
         published=given(CAMPAIGN.configuration.published),
         code=library_files("showing/claims/__init__.py", rooms=["showing"]),
         templates=sorted(map(of_workflow, PACKAGE.glob("showing/claims/templates/*"))),
@@ -32,7 +32,7 @@ rule write_claims:
         runtime=other_runtime,
         mem_mb=other_memory,
     params:
-        cells=[option for target in CAMPAIGN.uses for option in roles_of(target, f"{target}:")],
+        cells=[option for target in SHOWING for option in roles_of(target, f"{target}:")],
     shell:
         "double-pinn claims {params.cells} --published {input.published:q}"
         " --output {output.md} {output.html} > {log} 2>&1"

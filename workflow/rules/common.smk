@@ -223,5 +223,6 @@ CELLS = list(CAMPAIGN.cells)
 SCALE = CAMPAIGN.configuration.scale
 DEVICE = CAMPAIGN.configuration.device
 FIGURES = [number for number in numbers_of("figure") if not missing_roles(number)]
+SHOWING = [f"figure{number}" for number in FIGURES] + [f"table{n}" for n in numbers_of("table")]
 if workflow.is_main_process:
     say_what_is_left_out()

@@ -174,7 +174,7 @@ def _check_roles(number: int, module: ModuleType, cells: Mapping) -> None:
     if not cells:
         raise UserError(
             f"figure {number}: there is no cell to draw; give ROLE=FILE with one of "
-            f"{_known(module)}"
+            f"{', '.join(module.OPTIONAL_ROLES)}"
         )
 
 

@@ -65,9 +65,7 @@ def at_points_of_slice(cell: xr.Dataset, time: float) -> float:
         cell: an evaluation.
         time: of the slice, a collocation time.
     """
-    square = cell["residual"].sel(t_residual=time, method="nearest").astype(float) ** 2
-    points = square.sel(x_residual=cell["x_collocation"], method="nearest")
-    return float(np.sqrt(np.median(points.mean("x_collocation") / square.mean("x_residual"))))
+    return at_points(cell.sel(t_residual=[time], t_collocation=[time], method="nearest"))
 
 
 def turns(cell: xr.Dataset) -> tuple[bool, float]:

@@ -17,6 +17,8 @@ LOCK := envs/requirements.txt
 UPGRADE := --upgrade
 STAMP := $(VENV)/.installed
 SNAKEFILES := Snakefile workflow/rules
+# A process a core; a file's tests stay together, for they share what is dear to make.
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Commands of the environment come first; jobs find `double-pinn` there too.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -48,7 +50,7 @@ test: environment
 	snakefmt --check --line-length 100 $(SNAKEFILES)
 	snakemake --lint
 	mypy
-	python -m pytest -m "not slurm and not slow"
+	python -m pytest $(PARALLEL) -m "not slurm and not slow"
 
 # On a SLURM that the tests start themselves; needs slurm-wlm and munge, else they are skipped.
 test-slurm: environment

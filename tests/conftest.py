@@ -22,6 +22,14 @@ jax.config.update("jax_enable_x64", True)
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("default")
 
+#: The files that take longest: with a process a core they have to begin first.
+LONGEST = ("test_smoke.py", "test_plans.py", "test_workflow_faults.py", "test_choices.py")
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 @pytest.fixture(scope="module")
 def quick_compilation():

@@ -40,6 +40,25 @@ def test_cuda_differs_from_cpu_only_by_the_extra_of_jax():
     assert [package.replace(cuda, "jax") for package in pinned("cuda")] == pinned("cpu")
 
 
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_conda_environments_agree_with_the_lock(name):
+    lock = dict(
+        line.split(" ")[0].split(";")[0].split("==")
+        for line in (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+        if "==" in line and not line.startswith((" ", "#"))
+    )
+    for requirement in pinned(name):
+        package, version = requirement.split("==")
+        assert lock[package.split("[")[0].lower()] == version, requirement
+
+
+def test_the_lock_has_hashes_and_names_no_address():
+    text = (ROOT / "envs" / "requirements.txt").read_text()
+    assert text.count("--hash=sha256:") > 100
+    assert "://" not in text
+    assert "index-url" not in text
+
+
 @pytest.mark.parametrize("path", CONTAINERS, ids=lambda path: path.name)
 def test_a_container_installs_the_lock_and_checks_hashes(path):
     text = path.read_text()

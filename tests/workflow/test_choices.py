@@ -1,39 +1,12 @@
 """A choice is one file: dropped in, it is found, checked, trained and evaluated."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-
-HERE = Path(__file__).parent / "choices"
-SMOKE = "config/smoke.yaml"
-FILES = {
-    "adam.py": "optimizers",
-    "elastic.py": "regularizers",
-    "sine.py": "networks",
-}
-CELLS = """\
-cell,equation,network,regularizer,precision,nx,nt,edge,optimizer,scales
-with_adam,convection,,double,fp64,8,8,12,adam,smoke
-with_elastic,reaction,mlp,elastic,fp32,8,8,12,lbfgs,smoke
-with_sine,wave,sine,double,fp64,8,8,12,lbfgs,smoke
-"""
-
-
-def drop_in(checkout):
-    for name, folder in FILES.items():
-        shutil.copy(HERE / name, checkout.path / "src/double_pinn/numerics" / folder / name)
-    (checkout.path / "mine.csv").write_text(CELLS)
-    return ["--configfile", SMOKE, checkout.overlay({"experiments": "mine.csv"}, "mine.yaml")]
-
-
-def test_a_new_file_of_each_kind_retrains_nothing(smoke, tmp_path):
-    copy = smoke.duplicate(tmp_path / "copy")
-    drop_in(copy)
-    assert copy.plan("--configfile", SMOKE) == []
+from experiments import SMOKE
+from new_choices import CELLS, drop_in
 
 
 @pytest.fixture(scope="module")

@@ -336,7 +336,8 @@ def test_a_finished_run_is_not_trained_again(settings, tmp_path):
     first = train(settings(), 0, checkpoints=tmp_path)
     before = sorted(p.name for p in tmp_path.iterdir())
     again = train(settings(), 0, checkpoints=tmp_path)
-    xr.testing.assert_identical(again, first)
+    # The time it took is the same, too; what the process holds may have grown.
+    xr.testing.assert_identical(*(run.assign_attrs(peak_memory=0) for run in (again, first)))
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

@@ -49,7 +49,7 @@ def test_conda_environments_agree_with_the_lock(name):
     )
     for requirement in pinned(name):
         package, version = requirement.split("==")
-        assert lock[package.split("[")[0].lower()] == version, requirement
+        assert lock[normal(package.split("[")[0])] == version, requirement
 
 
 def test_the_lock_has_hashes_and_names_no_address():

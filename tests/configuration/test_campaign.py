@@ -205,6 +205,8 @@ def test_a_missing_key_is_named(key):
         (("regularizers", "l3"), {"weight": 1.0}, "regularizers.l3"),
         (("optimizers", "adam"), {}, "optimizers.adam is unknown; known here: gauss_newton"),
         (("networks", "mlp"), 3, "networks.mlp"),
+        (("networks", "mlp"), {"depth": 4}, "networks.mlp.depth"),
+        (("iterations", "default"), -5, "iterations.default"),
         (("iterations", "cells", "nobody"), 10, "iterations.cells.nobody"),
         (("cell_seeds",), {"nobody": [1]}, "cell_seeds.nobody is unknown"),
         (("cell_seeds",), {"wave_none_fp64": [1, 1]}, "cell_seeds.wave_none_fp64 is [1, 1]: every"),

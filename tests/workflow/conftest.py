@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).parents[2]
-SMOKE = "config/smoke.yaml"
+from experiments import ROOT, SMOKE
 
 
 @dataclass(frozen=True)

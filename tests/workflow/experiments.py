@@ -8,8 +8,8 @@ SMOKE = "config/smoke.yaml"
 FIGURES = (1, 3, 4, 5, 6, 7, 8, 9, 10)
 
 
-def read_table(path=ROOT / "config" / "experiments.csv"):
-    with open(path, newline="") as file:
+def read_table():
+    with open(ROOT / "config" / "experiments.csv", newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -235,10 +235,13 @@ def test_it_runs_from_elsewhere(checkout, tmp_path):
     assert not (checkout.path / REFERENCE).exists()
 
 
-@pytest.mark.parametrize("profile", ["default", "local", "ci", "slurm"])
+PROFILES = sorted((ROOT / "workflow" / "profiles").glob("*/config.yaml"))
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.parent.name)
 def test_snakemake_ends_soon_after_its_last_job(profile):
     """It waits the timespan of this limit out at its end, whatever the limit is."""
-    settings = yaml.safe_load((ROOT / f"workflow/profiles/{profile}/config.yaml").read_text())
+    settings = yaml.safe_load(profile.read_text())
     limit = MaxJobsPerTimespan.parse_choice(settings["max-jobs-per-timespan"])
     assert limit.timespan <= 5
     assert limit.max_jobs / limit.timespan >= 100

@@ -12,12 +12,12 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from experiments import SMOKE
 
 from double_pinn.configuration.settings import load_settings
 from double_pinn.results.archive import pack
 from double_pinn.results.netcdf import write_dataset
 
-SMOKE = "config/smoke.yaml"
 CELLS = {"convection_none_fp32", "convection_double_fp32"}
 
 

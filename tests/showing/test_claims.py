@@ -159,6 +159,28 @@ def test_a_quantity_is_the_median_of_the_seeds(cell_factory):
     assert measures.by(cell) == "L-BFGS, 4,100 iterations, 3 seeds"
 
 
+def test_a_cure_is_one_of_every_seed(uses):
+    both = uses["figure6:l1"].isel(seed=[0, 0, 0]).assign_coords(seed=[0, 1, 2])
+    several = {**uses, "figure6:l1": both}
+    cures, _, fastest, _ = (line for line in decided(several) if line.where == "Figure 6")
+    assert (cures.verdict, fastest.verdict) == (HOLDS, HOLDS)
+    assert cures.numbers.count("(3 of 3 seeds are cured)") == 1
+    both["final_test_loss"][1] = 1e3 * both["final_train_loss"][1]
+    both["rmae"][1] = 1.0
+    cures, _, also_fastest, _ = (line for line in decided(several) if line.where == "Figure 6")
+    assert cures.verdict == DOES_NOT
+    assert "(2 of 3 seeds are cured)" in cures.numbers
+    assert also_fastest.numbers == fastest.numbers
+
+
+def test_a_level_is_reached_by_each_seed_or_never(cell_factory):
+    cell = cell_factory("wave", "double", seeds=(0, 1))
+    level = float(cell["test_loss"].isel(seed=0)[3])
+    cell["test_loss"][1] = 2 * level
+    first = cell["iteration"].values[(cell["test_loss"][0] <= level).values][0]
+    assert measures.reached(cell, level).tolist() == [first, np.inf]
+
+
 def test_a_missing_entry_of_a_seed_is_passed_over(cell_factory):
     cell = cell_factory("wave", "double", seeds=(0, 1))
     gone = cell["iteration"] < 4000

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from double_pinn.showing import wording
@@ -39,11 +40,17 @@ class Claim(NamedTuple):
 
 
 def _fails(cell: xr.Dataset) -> Verdict:
-    return m.fails(cell), m.losses(cell)
+    failed = m.failed(cell)
+    return failed.all(), m.losses(cell) + _count(failed, "fail")
 
 
 def _cured(cell: xr.Dataset) -> Verdict:
-    return m.cured(cell), m.losses(cell)
+    cured = m.cured(cell)
+    return cured.all(), m.losses(cell) + _count(cured, "are cured")
+
+
+def _count(seeds, verb: str) -> str:
+    return f" ({seeds.sum()} of {seeds.size} seeds {verb})" if seeds.size > 1 else ""
 
 
 def _minima(cell: xr.Dataset) -> Verdict:
@@ -99,16 +106,18 @@ def _largest_error(worst: xr.Dataset, *others: xr.Dataset) -> Verdict:
 
 
 def _all_cured(*cells: xr.Dataset) -> Verdict:
-    words = "; ".join(f"{wording.regularizer_label(cell)}, {m.losses(cell)}" for cell in cells)
-    return all(map(m.cured, cells)), words
+    verdicts = [_cured(cell) for cell in cells]
+    words = "; ".join(
+        f"{wording.regularizer_label(cell)}, {words}"
+        for cell, (_, words) in zip(cells, verdicts, strict=True)
+    )
+    return all(holds for holds, _ in verdicts), words
 
 
 def _fastest(best: xr.Dataset, *others: xr.Dataset) -> Verdict:
     cells = (best, *others)
-    # All that cure the failure come below this; one that does not never.
-    ends = [m.median(cell, "final_test_loss") for cell in cells if m.cured(cell)]
-    level = 2 * max(ends, default=0.0)
-    firsts = [m.reached(cell, level) for cell in cells]
+    level = m.common_level(*cells)
+    firsts = [float(np.median(m.reached(cell, level))) for cell in cells]
     words = "; ".join(
         f"{wording.regularizer_label(cell)} {first:,.0f}"
         for cell, first in zip(cells, firsts, strict=True)

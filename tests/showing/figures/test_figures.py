@@ -321,6 +321,15 @@ def test_figure9_without_lbfgs(cells_factory):
     assert footnote(page).count("iterations") == 1
 
 
+def test_figure9_says_which_panels_are_of_which_seeds(cells_factory):
+    lines = footnote(draw(9, cells_factory(9, seeds=(0, 1)))).splitlines()
+    lines = [line for line in lines if "iterations" in line]
+    assert [("seed 0 of 2" in line, "2 seeds" in line) for line in lines] == [
+        *[(True, False)] * 2,
+        *[(False, True)] * 2,
+    ]
+
+
 def test_figure9_gives_its_fields_one_scale(pages):
     limits = [mesh.get_clim() for ax, mesh in maps(pages[9])]
     assert len(limits) == 5

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from double_pinn.showing import wording
 from double_pinn.showing.figures import panels, style
 
-TITLE = "Allen-Cahn with double PINN, Gauss-Newton beside L-BFGS"
+TITLE = "Allen-Cahn with double PINN over wall-clock time"
 ROLES = ("gauss_newton",)
 OPTIONAL_ROLES = ("lbfgs",)
 EXPECTED = {
@@ -59,8 +59,15 @@ def figure(cells: dict[str, xr.Dataset], published: dict[str, dict]) -> Figure:
     panels.paper_errors(ax, published.get("allen_cahn"))
     panels.share_limits([ax], "xy")
     ax.set_ylabel("relative error")
-    style.title(ax, next(letter), "errors")
+    panel = next(letter)
+    style.title(ax, panel, "errors")
     # No corner of its panel is free of lines.
     page.legend(handles=panels.time_lines(roles), loc="outside upper center", ncols=5)
-    style.footnote(page, style.budgets(notes))
+    # The fields are of the first seed.
+    several = [
+        (f"({panel}) {wording.optimizer_label(role)}", cells[role])
+        for role in roles
+        if cells[role].sizes["seed"] > 1
+    ]
+    style.footnote(page, style.budgets(notes) + style.budgets(several, every_seed=True))
     return page

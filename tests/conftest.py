@@ -6,6 +6,7 @@ they start the command line.
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,11 @@ import pytest
 from double_pinn.numerics.derivatives import nested_derivative
 
 jax.config.update("jax_enable_x64", True)
+
+# Processes that tests start do a few iterations of a tiny network: compiling is what takes their
+# time. In this one it stays as users have it, but for modules that ask for quick_compilation.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+jax.config.update("jax_disable_most_optimizations", False)
 
 # The same examples every time: a test that fails once a week helps nobody.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True)

@@ -50,7 +50,6 @@ class Workflow:
             "PATH": os.pathsep.join(paths),
             "PYTHONPATH": str(self.folder / "src"),
             "XDG_CACHE_HOME": str(self.folder / ".cache"),
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
             "JAX_COMPILATION_CACHE_DIR": str(compiled),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }

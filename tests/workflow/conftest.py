@@ -16,10 +16,11 @@ from experiments import ROOT, SMOKE
 
 @dataclass(frozen=True)
 class Job:
-    """A job that a dry run announces."""
+    """A job that a dry run announces; ``changed`` are those of its inputs that have changed."""
 
     rule: str
     inputs: tuple[str, ...]
+    changed: tuple[str, ...]
     wildcards: dict[str, str]
 
 
@@ -65,8 +66,6 @@ class Checkout:
                 "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
                 "PYTHONPATH": str(self.path / "src"),
                 "XDG_CACHE_HOME": str(self.path / ".cache"),
-                # Twenty iterations of a tiny network: compiling is what takes the time.
-                "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,7 +84,11 @@ class Checkout:
             name = re.match(r"(?:local)?rule (\w+):", block).group(1)
             if name not in ("all", "train", "evaluations", "figures", "tables", "claims"):
                 inputs = tuple(filter(None, fields.get("input", "").split(", ")))
-                jobs.append(Job(name, inputs, dict(pairs)))
+                reasons = dict(
+                    reason.partition(": ")[::2] for reason in fields.get("reason", "").split("; ")
+                )
+                changed = tuple(reasons.get("Updated input files", "").split(", "))
+                jobs.append(Job(name, inputs, changed, dict(pairs)))
         return jobs
 
     def overlay(self, values: dict, name: str = "overlay.yaml") -> str:

@@ -6,10 +6,13 @@ import re
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
-import pytest
 import xarray as xr
 from experiments import FIGURES, SMOKE, cells_of, read_table, rules_of, trained
 from new_choices import drop_in
+
+DRAWN = {f"draw_figure{n}" for n in FIGURES}
+TABLES = {"write_table1", "write_claims", "write_costs"}
+
 
 # --- What it writes ---
 
@@ -107,35 +110,34 @@ def test_a_second_run_has_nothing_to_do(smoke):
     assert smoke_plan(smoke) == []
 
 
-@pytest.mark.parametrize(
-    ("file", "rules"),
-    [
-        ("src/double_pinn/showing/figures/figure1.py", {"draw_figure1"}),
-        (
-            "src/double_pinn/showing/figures/style.py",
-            {"draw_cell", *(f"draw_figure{n}" for n in FIGURES)},
-        ),
-        ("src/double_pinn/showing/picture.py", {"draw_cell"}),
-        ("src/double_pinn/showing/tables/rows.py", {"write_table1"}),
-        ("src/double_pinn/showing/claims/measures.py", {"write_claims", "draw_cell"}),
-        (
-            "src/double_pinn/showing/templates.py",
-            {"write_table1", "write_claims", "write_costs"},
-        ),
-        (
-            "src/double_pinn/showing/models.py",
-            {"write_table1", "write_claims", "write_costs", "draw_figure10", "draw_cell"},
-        ),
-        (
-            "config/published.csv",
-            {"write_table1", "write_claims", "write_costs", *(f"draw_figure{n}" for n in FIGURES)},
-        ),
-        ("src/double_pinn/showing/tables/templates/table.md.jinja", {"write_table1"}),
-    ],
-)
-def test_what_shows_numbers_retrains_nothing(smoke, file, rules):
-    with changed(smoke.path / file):
-        assert rules_of(smoke_plan(smoke)) == rules
+#: Files that show numbers, and the rules that they belong to.
+SHOWING = {
+    "src/double_pinn/showing/figures/figure1.py": {"draw_figure1"},
+    "src/double_pinn/showing/figures/style.py": {"draw_cell", *DRAWN},
+    "src/double_pinn/showing/picture.py": {"draw_cell"},
+    "src/double_pinn/showing/tables/rows.py": {"write_table1"},
+    "src/double_pinn/showing/tables/templates/table.md.jinja": {"write_table1"},
+    "src/double_pinn/showing/claims/measures.py": {"write_claims", "draw_cell"},
+    "src/double_pinn/showing/templates.py": TABLES,
+    "src/double_pinn/showing/models.py": {*TABLES, "draw_figure10", "draw_cell"},
+    "config/published.csv": {*TABLES, *DRAWN},
+}
+
+
+def test_what_shows_numbers_retrains_and_evaluates_nothing(smoke):
+    with ExitStack() as stack:
+        for file in SHOWING:
+            stack.enter_context(changed(smoke.path / file))
+        jobs = smoke_plan(smoke)
+    assert {file: rules_of(j for j in jobs if file in j.changed) for file in SHOWING} == SHOWING
+    assert rules_of(jobs) == set().union(*SHOWING.values())
+
+
+def test_a_changed_evaluation_retrains_nothing(smoke):
+    with changed(smoke.path / "src/double_pinn/results/evaluation.py"):
+        jobs = smoke_plan(smoke)
+    assert trained(jobs) == set()
+    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells_of("smoke")
 
 
 def test_what_moves_numbers_or_frames_them_reruns_nothing(smoke):
@@ -163,43 +165,30 @@ def test_a_touched_file_reruns_nothing(smoke):
         assert smoke_plan(smoke) == []
 
 
-def test_a_changed_evaluation_retrains_nothing(smoke):
-    with changed(smoke.path / "src/double_pinn/results/evaluation.py"):
-        jobs = smoke_plan(smoke)
-    assert trained(jobs) == set()
-    assert {j.wildcards["cell"] for j in jobs if j.rule == "evaluate_cell"} == cells_of("smoke")
-
-
-def test_a_changed_equation_retrains_its_cells_only(smoke):
-    with changed(smoke.path / "src/double_pinn/numerics/problems/convection.py"):
-        cells = {cell for cell, _ in trained(smoke_plan(smoke))}
-    assert cells == cells_of("smoke", equation="convection")
-
-
-@pytest.mark.parametrize(
-    ("folder", "name", "column"),
-    [
-        ("regularizers", "l2", "regularizer"),
-        ("optimizers", "gauss_newton", "optimizer"),
-        ("optimizers", "marching", "optimizer"),
-        ("networks", "mlp", "network"),
-        ("networks", "pinnmamba", "network"),
-    ],
-)
-def test_a_changed_choice_retrains_its_cells_only(smoke, folder, name, column):
-    with changed(smoke.path / f"src/double_pinn/numerics/{folder}/{name}.py"):
-        cells = {cell for cell, _ in trained(smoke_plan(smoke))}
-    # A row that names no network has the MLP.
-    expected = cells_of("smoke", **{column: "" if name == "mlp" else name})
-    if name == "gauss_newton":
-        expected |= cells_of("smoke", optimizer="marching")  # made from it
-    assert cells == expected
-
-
-@pytest.mark.parametrize("file", ["trainer.py", "derivatives/taylor.py", "optimizers/base.py"])
-def test_changed_numerics_retrain_everything(smoke, file):
-    with changed(smoke.path / "src/double_pinn/numerics" / file):
-        assert trained(smoke_plan(smoke)) == {(cell, 0) for cell in cells_of("smoke")}
+def test_changed_numerics_retrain_the_cells_that_they_decide(smoke):
+    decided = {
+        "trainer.py": cells_of("smoke"),
+        "derivatives/taylor.py": cells_of("smoke"),
+        "optimizers/base.py": cells_of("smoke"),
+        "problems/convection.py": cells_of("smoke", equation="convection"),
+        "regularizers/l2.py": cells_of("smoke", regularizer="l2"),
+        # Marching is made from it.
+        "optimizers/gauss_newton.py": (
+            cells_of("smoke", optimizer="gauss_newton") | cells_of("smoke", optimizer="marching")
+        ),
+        "optimizers/marching.py": cells_of("smoke", optimizer="marching"),
+        # A row that names no network has the MLP.
+        "networks/mlp.py": cells_of("smoke", network=""),
+        "networks/pinnmamba.py": cells_of("smoke", network="pinnmamba"),
+    }
+    assert all(decided.values())
+    decided = {f"src/double_pinn/numerics/{file}": cells for file, cells in decided.items()}
+    with ExitStack() as stack:
+        for file in decided:
+            stack.enter_context(changed(smoke.path / file))
+        jobs = [job for job in smoke_plan(smoke) if job.rule == "train_network"]
+    cells = {file: {j.wildcards["cell"] for j in jobs if file in j.changed} for file in decided}
+    assert cells == decided
 
 
 def test_another_seed_trains_that_seed_only(smoke):
@@ -207,9 +196,11 @@ def test_another_seed_trains_that_seed_only(smoke):
     assert trained(jobs) == {(cell, 1) for cell in cells_of("smoke")}
 
 
-def test_a_changed_budget_retrains_that_cell_only(smoke):
-    jobs = smoke_plan(smoke, {"iterations": {"cells": {"wave_none_fp64": 30}}})
-    assert trained(jobs) == {("wave_none_fp64", 0)}
+def test_a_changed_budget_and_weight_retrain_their_cells_only(smoke):
+    budget, weight = {"cells": {"wave_none_fp64": 30}}, {"l2": {"weight": 0.5}}
+    jobs = smoke_plan(smoke, {"iterations": budget, "regularizers": weight})
+    cells = {cell for cell, _ in trained(jobs)}
+    assert cells == cells_of("smoke", regularizer="l2") | {"wave_none_fp64"}
 
 
 def test_a_higher_budget_and_a_second_seed_for_real(smoke, tmp_path):
@@ -248,13 +239,6 @@ def test_a_run_that_is_refused_or_fails_leaves_the_finished_one(smoke, tmp_path)
     assert re.search(r"Checkpoints: [\d.,]+ MB in results/smoke/checkpoints", forced.stdout)
 
 
-def test_a_changed_weight_retrains_that_regularizer_only(smoke):
-    cells = {
-        cell for cell, _ in trained(smoke_plan(smoke, {"regularizers": {"l2": {"weight": 0.5}}}))
-    }
-    assert cells == cells_of("smoke", regularizer="l2")
-
-
 def test_a_changed_evaluation_grid_retrains_nothing(smoke):
     jobs = smoke_plan(smoke, {"evaluation": {"grid": {"default": {"nx": 31}}}})
     assert trained(jobs) == set()
@@ -263,15 +247,9 @@ def test_a_changed_evaluation_grid_retrains_nothing(smoke):
     )
 
 
-@pytest.mark.parametrize(
-    "overlay",
-    [
-        {"device": "gpu"},
-        {"resources": {"train": {"default": {"runtime": 99, "mem_mb": 99}}}},
-    ],
-)
-def test_where_a_job_runs_reruns_nothing(smoke, overlay):
-    assert smoke_plan(smoke, overlay) == []
+def test_where_a_job_runs_reruns_nothing(smoke):
+    asked = {"train": {"default": {"runtime": 99, "mem_mb": 99}}}
+    assert smoke_plan(smoke, {"device": "gpu", "resources": asked}) == []
 
 
 def test_a_table_of_a_solution_retrains_nothing(smoke):

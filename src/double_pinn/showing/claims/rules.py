@@ -41,12 +41,12 @@ class Claim(NamedTuple):
 
 def _fails(cell: xr.Dataset) -> Verdict:
     failed = m.failed(cell)
-    return failed.all(), m.losses(cell) + _count(failed, "fail")
+    return bool(failed.all()), m.losses(cell) + _count(failed, "fail")
 
 
 def _cured(cell: xr.Dataset) -> Verdict:
     cured = m.cured(cell)
-    return cured.all(), m.losses(cell) + _count(cured, "are cured")
+    return bool(cured.all()), m.losses(cell) + _count(cured, "are cured")
 
 
 def _count(seeds, verb: str) -> str:

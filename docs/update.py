@@ -268,13 +268,18 @@ def _errors_at(runs: list[xr.Dataset], level: float) -> str:
 
 def _seconds_at(runs: list[xr.Dataset], level: float) -> str:
     """Return the median over seeds of the seconds until a loss."""
-    times = [float(run["wall_time"][(run["objective"] <= level).values][0]) for run in runs]
+    times = [float(run["wall_time"][_first(run, level)]) for run in runs]
     return f"{statistics.median(times):,.0f}"
+
+
+def _first(run: xr.Dataset, level: float) -> int:
+    """Return the first entry of the log at or below a loss."""
+    return int(np.flatnonzero(run["objective"].values <= level)[0])
 
 
 def _passing(run: xr.Dataset, level: float) -> list[float]:
     """Return both errors at the first passage of a loss, between two entries of the log."""
-    last = int(np.flatnonzero(run["objective"].values <= level)[0])
+    last = _first(run, level)
     names = ("objective", "rmae_history", "rrmse_history")
     # The later entry first: np.interp asks for rising values.
     losses, *errors = (np.log(run[name].values[[last, last - 1]]) for name in names)

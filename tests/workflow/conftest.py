@@ -24,6 +24,11 @@ class Job:
     wildcards: dict[str, str]
 
 
+def listed(files: str) -> tuple[str, ...]:
+    """Return the files that Snakemake writes with commas between them."""
+    return tuple(filter(None, files.split(", ")))
+
+
 class Checkout:
     """A working copy in which Snakemake runs with this interpreter's environment."""
 
@@ -83,11 +88,11 @@ class Checkout:
             pairs = re.findall(r"(\w+)=([^,]+)", fields.get("wildcards", ""))
             name = re.match(r"(?:local)?rule (\w+):", block).group(1)
             if name not in ("all", "train", "evaluations", "figures", "tables", "claims"):
-                inputs = tuple(filter(None, fields.get("input", "").split(", ")))
+                inputs = listed(fields.get("input", ""))
                 reasons = dict(
                     reason.partition(": ")[::2] for reason in fields.get("reason", "").split("; ")
                 )
-                changed = tuple(reasons.get("Updated input files", "").split(", "))
+                changed = listed(reasons.get("Updated input files", ""))
                 jobs.append(Job(name, inputs, changed, dict(pairs)))
         return jobs
 

@@ -186,8 +186,12 @@ def test_changed_numerics_retrain_the_cells_that_they_decide(smoke):
     with ExitStack() as stack:
         for file in decided:
             stack.enter_context(changed(smoke.path / file))
-        jobs = [job for job in smoke_plan(smoke) if job.rule == "train_network"]
-    cells = {file: {j.wildcards["cell"] for j in jobs if file in j.changed} for file in decided}
+        jobs = smoke_plan(smoke)
+    # By nothing else than these inputs.
+    assert "write_settings" not in rules_of(jobs)
+    cells = {
+        file: {c for c, _ in trained(j for j in jobs if file in j.changed)} for file in decided
+    }
     assert cells == decided
 
 

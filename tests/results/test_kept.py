@@ -71,12 +71,36 @@ def test_checkpoints_come_back_where_there_are_no_new_ones(checkpoints, tmp_path
     assert os.listdir(checkpoints) == ["00000020"]
 
 
-def test_new_checkpoints_stay(checkpoints, tmp_path):
+def test_new_checkpoints_stay_with_a_new_run(run, checkpoints, tmp_path):
+    kept.keep(run)
     kept.set_aside(checkpoints)
     (checkpoints / "00000003").mkdir(parents=True)
     kept.settle(tmp_path)
     assert os.listdir(checkpoints) == ["00000003"]
     assert os.listdir(checkpoints.parent) == ["seed0"]
+
+
+def test_where_neither_training_ended_both_checkpoints_stay(checkpoints, tmp_path):
+    kept.set_aside(checkpoints)
+    (checkpoints / "00000003").mkdir(parents=True)
+    kept.settle(tmp_path)
+    (place,) = kept.undecided(tmp_path)
+    assert place == checkpoints.with_name("seed0.kept")
+    assert (os.listdir(checkpoints), os.listdir(place)) == (["00000003"], ["00000020"])
+
+
+def test_what_is_set_aside_twice_is_the_older_one(run, checkpoints, tmp_path):
+    """The second time it is what a forced training left that was killed."""
+    kept.keep(run)
+    kept.set_aside(checkpoints)
+    run.unlink()
+    (checkpoints / "00000003").mkdir(parents=True)
+    kept.keep(run)
+    kept.set_aside(checkpoints)
+    assert not checkpoints.exists()
+    assert kept.settle(tmp_path) == [run]
+    assert os.listdir(checkpoints) == ["00000020"]
+    assert kept.undecided(tmp_path) == []
 
 
 def test_with_a_run_its_checkpoints_come_back(run, checkpoints, tmp_path):

@@ -58,8 +58,13 @@ def is_forced(job):
     """Return whether the command line forces a job; Snakemake itself forces incomplete ones too."""
     asked = workflow.dag_settings
     names = {job.rule.name, *map(str, job.output)}
-    by_target = asked.forcetargets and names & set(asked.targets)
-    return bool(asked.forceall or by_target or names & set(asked.forcerun))
+    by_target = asked.forcetargets and names & with_paths(asked.targets)
+    return bool(asked.forceall or by_target or names & with_paths(asked.forcerun))
+
+
+def with_paths(words):
+    """Return words of the command line, and the files that Snakemake takes them for."""
+    return {*words, *map(os.path.relpath, words)}
 
 
 def keep_what_is_replaced():
@@ -77,6 +82,12 @@ def settle():
         if job := job_of.get(str(path)):
             workflow.persistence.cleanup(job)  # else Snakemake would take it for half a file
         print(f"{path} is the one of before: no new one was finished.", file=sys.stderr)
+    for place in kept.undecided(results_folder()):
+        print(
+            f"{place.with_suffix('')}: a training that began anew has not ended; the checkpoints "
+            f"of before are in {place}.",
+            file=sys.stderr,
+        )
 
 
 def say_size_of_checkpoints():

@@ -38,7 +38,9 @@ def set_aside(folder: Path) -> None:
     """Rename a folder of checkpoints, so that a training starts anew.
 
     Args:
-        folder: of one run; one without checkpoints is left to what is kept of it already.
+        folder: of one run; one without checkpoints is left to what is kept of it already. Where
+            something is kept already the folder is that of a training that began anew and did not
+            end: it goes.
 
     Raises:
         DataError: if it cannot be renamed.
@@ -47,14 +49,18 @@ def set_aside(folder: Path) -> None:
     if not _holds_checkpoints(folder):
         return
     with files.naming(place, "written"):
-        shutil.rmtree(place, ignore_errors=True)
-        folder.rename(place)
+        if place.is_dir():
+            shutil.rmtree(folder)
+        else:
+            folder.rename(place)
 
 
 def settle(results: Path) -> list[Path]:
     """Put back what nothing has replaced, and remove what was replaced.
 
-    With a run its checkpoints come back, in place of those of a training that did not end.
+    With a run its checkpoints come back, in place of those of a training that did not end. Where
+    there was no run, neither training has ended, and the checkpoints of both stay:
+    :func:`undecided`.
 
     Args:
         results: folder of a scale; no job may be at work there.
@@ -74,16 +80,21 @@ def settle(results: Path) -> list[Path]:
             else:
                 place.rename(run)
                 returned.append(run)
-    for place in sorted(results.glob(f"checkpoints/*/*/*{_SUFFIX}")):
+    for place in undecided(results):
         folder, cell = place.with_suffix(""), place.parent.parent.name
         run = results / "runs" / cell / f"{folder.name}.nc"
         with files.naming(folder, "written"):
-            if run not in returned and _holds_checkpoints(folder):
-                shutil.rmtree(place)
-            else:
+            if run in returned or not _holds_checkpoints(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 place.rename(folder)
+            elif run.is_file():
+                shutil.rmtree(place)
     return returned
+
+
+def undecided(results: Path) -> list[Path]:
+    """Return what is still kept of checkpoints: of trainings that began anew and have not ended."""
+    return sorted(results.glob(f"checkpoints/*/*/*{_SUFFIX}"))
 
 
 def _place(path: Path) -> Path:

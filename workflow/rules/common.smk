@@ -210,7 +210,7 @@ try:
     if workflow.is_main_process:
         refuse_other_code()
         refuse_missing_profile()
-        check_keys(settings_given.configfiles)
+        check_keys(map(Path, workflow.configfiles))
         check_scale(settings_given.config or {}, settings_given.configfiles, ROOT / "config")
     CAMPAIGN = Campaign(
         config,

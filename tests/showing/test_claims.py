@@ -188,6 +188,17 @@ def test_a_missing_entry_of_a_seed_is_passed_over(cell_factory):
     assert measures.turns(cell)[1] == pytest.approx(1, rel=0.2)
 
 
+def test_without_published_numbers_nothing_is_decided_by_them(uses):
+    ours = [row for row in published_rows(PUBLISHED) if row["model"] == "double PINN"]
+    known = {"Figure 5": HOLDS, "Table 1": NOT_RUN}
+    for line in claims.decide(uses, ours):
+        if line.where in known and "trained at this scale" not in line.claim:
+            assert line.verdict == known[line.where]
+    lines = [line for line in claims.decide(uses, []) if line.where == "Figure 5"]
+    assert {line.verdict for line in lines} == {NOT_RUN}
+    assert {line.numbers for line in lines} == {"the published numbers lack this equation's"}
+
+
 def test_they_are_written(uses, tmp_path, command_without_jax):
     files = {}
     for number, use in enumerate(("figure1:none", "figure1:double", "table1:wave/double_pinn")):

@@ -44,7 +44,7 @@ class Line(NamedTuple):
         where: figure or table of the paper.
         claim: in words.
         verdict: ``holds``, ``does not hold`` or ``not run``.
-        numbers: what decides it; empty if not run.
+        numbers: what decides it; empty if not run, or what is missing.
     """
 
     where: str
@@ -73,7 +73,9 @@ def _decide(claim: Claim, cells: Mapping[str, xr.Dataset], published) -> Line:
     paper = []
     if claim.published:
         paper = [{row["model"]: row for row in published if row["equation"] == claim.published}]
-    holds, numbers = claim.rule(*found, *paper)
+    if (verdict := claim.rule(*found, *paper)) is None:
+        return Line(claim.where, claim.text, NOT_RUN, "the published numbers lack this equation's")
+    holds, numbers = verdict
     return Line(claim.where, claim.text, HOLDS if holds else DOES_NOT, numbers)
 
 

@@ -28,14 +28,15 @@ class Claim(NamedTuple):
         text: what is claimed, in a line.
         needs: the cells, as ``used_in`` says: ``figure1:none``. Of those with a ``|`` between them
             the rule takes the list of those that there are, one at least.
-        rule: decides it from these cells, in this order.
+        rule: decides it from these cells, in this order; ``None`` where the published numbers lack
+            what it compares with.
         published: the equation whose published numbers the rule takes as well; empty: none.
     """
 
     where: str
     text: str
     needs: tuple[str, ...]
-    rule: Callable[..., Verdict]
+    rule: Callable[..., Verdict | None]
     published: str = ""
 
 
@@ -134,8 +135,10 @@ def _by_name(cells, errors) -> str:
     )
 
 
-def _at_the_papers_error(cell: xr.Dataset, published: Mapping[str, dict]) -> Verdict:
-    paper, holds, words = published["double PINN"], True, []
+def _at_the_papers_error(cell: xr.Dataset, published: Mapping[str, dict]) -> Verdict | None:
+    if (paper := published.get("double PINN")) is None:
+        return None
+    holds, words = True, []
     for name, label in (("rmae", "rMAE"), ("rrmse", "rRMSE")):
         ours, theirs = m.median(cell, name), paper[f"{name}_mean"]
         most = theirs + paper[f"{name}_std"]
@@ -147,8 +150,12 @@ def _at_the_papers_error(cell: xr.Dataset, published: Mapping[str, dict]) -> Ver
     return holds, f"{m.by(cell)}: {', '.join(words)}"
 
 
-def _below_the_other_models(cells: Sequence[xr.Dataset], published: Mapping[str, dict]) -> Verdict:
+def _below_the_other_models(
+    cells: Sequence[xr.Dataset], published: Mapping[str, dict]
+) -> Verdict | None:
     others = {name: row["rmae_mean"] for name, row in published.items() if name != "double PINN"}
+    if not others:
+        return None
     words = ", ".join(f"{name} {wording.scientific(error)}" for name, error in others.items())
     return _least(cells) < min(others.values()), f"rMAE by {_errors(cells)}; published: {words}"
 

@@ -108,6 +108,22 @@ def test_a_run_of_other_code_does_not_go_on(settings, archive, monkeypatch):
     assert "it was trained by other code" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda run: run.assign_attrs(settings='{"colour": 1}'), "its settings cannot be read"),
+        (lambda run: run.drop_vars(["phase", "horizon"]), "it lacks phase, horizon"),
+    ],
+)
+def test_a_run_of_long_ago_is_of_no_use(settings, archive, change, reason):
+    folder, said = archive(), []
+    (path,) = folder.glob("runs/*/seed0.nc")
+    run = change(read_dataset(path))
+    write_dataset(run, path, title="Run", source="a test")
+    assert earlier_run(folder, settings(), 0, said.append) is None
+    assert reason in said[0]
+
+
 def test_without_an_earlier_run_nothing_is_said(settings, archive):
     assert earlier_run(archive(), settings(), 1, pytest.fail) is None
 

@@ -263,6 +263,14 @@ def test_settings_that_cannot_be_read_name_the_file(settings, reference_path, wr
         evaluate(settings, reference_path, [write_run(0, settings_json=text)])
 
 
+def test_parameters_of_another_network_name_the_file(settings, reference_path, write_run):
+    path = write_run(0)
+    run = read_dataset(path).isel(parameter=slice(1, None))
+    write_dataset(run, path, title="Run", source="a test")
+    with pytest.raises(DataError, match=r"seed0\.nc: holds \d+ parameters, but its network has"):
+        evaluate(settings, reference_path, [path])
+
+
 def test_a_seed_that_comes_twice_is_refused(settings, reference_path, write_run):
     with pytest.raises(DataError, match=r"copy\.nc: seed 1 is that of .*seed1\.nc"):
         evaluate(settings, reference_path, [write_run(1), write_run(1, name="copy.nc")])

@@ -10,6 +10,7 @@ from double_pinn.numerics.points import TrainingGrid, training_points
 from double_pinn.numerics.problems import Problem, kind_of
 from double_pinn.numerics.problems.checks import check_problem, where
 from double_pinn.numerics.regularizers.double import DoublePINN
+from double_pinn.results.reference import is_spectral
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
 from double_pinn.running.trainable import check_terms, first_not_finite
 
@@ -67,7 +68,7 @@ def _reference(problem: Problem) -> str:
     if problem.exact is not None:
         check_closed_form(problem)
         return "exact(x, t), which solves the equation and every condition"
-    if hasattr(problem, "linear_symbol") and hasattr(problem, "nonlinear"):
+    if is_spectral(problem):
         check_spectral(problem)
         return "the spectral solver, which solves this equation and imposes every condition"
     return "none yet: neither exact(x, t) nor linear_symbol(k) and nonlinear(u)"

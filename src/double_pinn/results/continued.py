@@ -45,8 +45,11 @@ def earlier_run(
     path = archive / run_file(settings.cell, seed)
     if not path.is_file():
         return None
-    run = read_dataset(path, require=(*HISTORIES, *MORE_HISTORIES, "parameters"))
-    if reason := _of_no_use(settings, run, path):
+    run = read_dataset(path)
+    needed = (*HISTORIES, *MORE_HISTORIES, "parameters")
+    lacking = [name for name in needed if name not in run]
+    reason = f"it lacks {', '.join(lacking)}" if lacking else _of_no_use(settings, run, path)
+    if reason:
         say(f"starts from the seed, not from {path}: {reason}")
         return None
     return run
@@ -55,7 +58,11 @@ def earlier_run(
 def _of_no_use(settings: RunSettings, run: xr.Dataset, path: Path) -> str:
     if settings.optimizer.name not in _FORGETFUL:
         return f"only {', '.join(_FORGETFUL)} can go on from parameters alone"
-    found, asked = settings_of(run, path).resolved(), settings.resolved()
+    try:
+        found = settings_of(run, path).resolved()
+    except DataError as error:
+        return f"its settings cannot be read ({error})"
+    asked = settings.resolved()
     had, budget = (values["stopping"].pop("max_iterations") for values in (found, asked))
     if different := differences(found, asked):
         return f"it was trained with other settings ({different})"

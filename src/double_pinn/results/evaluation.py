@@ -11,6 +11,7 @@ from double_pinn.configuration.settings import EvaluationSettings, Grid, RunSett
 from double_pinn.errors import DataError
 from double_pinn.numerics.points import collocation_axes
 from double_pinn.numerics.problems.base import Problem
+from double_pinn.numerics.trainer import DTYPES
 from double_pinn.results import predict
 from double_pinn.results.reference import AGAIN, axes, read_reference
 from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, read_runs
@@ -93,7 +94,8 @@ def evaluate(
 
     Raises:
         DataError: if a file is missing or damaged; a run was made with other settings or its seed
-            comes twice; the reference is of another equation or grid.
+            comes twice; the reference is of another equation or grid; a run's parameters are not
+            those of its network.
     """
     reference = _read_reference(settings.run.problem, settings.evaluation, reference_path)
     runs = read_runs(settings.run, run_paths)
@@ -115,7 +117,8 @@ def compare(
         with_what: the reference, for messages.
 
     Raises:
-        DataError: if a prediction is not finite, or the reference is zero everywhere.
+        DataError: if a prediction is not finite, the reference is zero everywhere, or a run's
+            parameters are not those of its network.
     """
     asked, grids = settings.run, settings.evaluation
     problem = asked.problem
@@ -124,7 +127,8 @@ def compare(
     x_residual = refine(x_collocation, grids.residual_points)
     t_residual = refine(t_collocation, grids.residual_points)
 
-    parameters = [run.parameters.values for _, run in runs]
+    network = asked.network.bound(DTYPES[asked.precision])
+    parameters = [predict.parameters_of(network, run, path) for path, run in runs]
     fields = predict.predict_field(asked, parameters, x, t)
     residuals = predict.residual_field(asked, parameters, x_residual, t_residual)
     residual_rms = [float(np.sqrt(np.mean(residual**2))) for residual in residuals]

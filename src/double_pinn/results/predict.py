@@ -1,14 +1,38 @@
 """Trained networks on a grid, in FP64 whatever precision they were trained in."""
 
+from os import PathLike
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
 from double_pinn.configuration.settings import RunSettings
+from double_pinn.errors import DataError
 from double_pinn.numerics.derivatives import VALUE, make_plan, partial
 from double_pinn.numerics.rows import pointwise_residual, trained_residual
 
 _CHUNK = 4096
+
+
+def parameters_of(network, run: xr.Dataset, name: str | PathLike[str]) -> np.ndarray:
+    """Return the flat parameters of a run, shape (n,).
+
+    Args:
+        network: bound to a dtype.
+        run: what the run's file holds.
+        name: of that file, for messages.
+
+    Raises:
+        DataError: if they are not as many as the network has: other code has trained it.
+    """
+    flat = run["parameters"].values
+    if flat.size != network.size:
+        raise DataError(
+            f"{name}: holds {flat.size:,} parameters, but its network has {network.size:,}; "
+            "train it again"
+        )
+    return flat
 
 
 def predict_field(settings: RunSettings, parameters, x, t) -> np.ndarray:

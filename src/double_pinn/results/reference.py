@@ -63,7 +63,9 @@ OVERSAMPLING = 256
 CONTOUR_POINTS = 64
 
 #: What to do about a solution that takes too long.
-TOO_LONG = "shorten its t_range, ask fewer points, or name a table of it (docs/method.md)"
+TOO_LONG = (
+    "shorten its t_range, ask fewer points, or name a table of it (in the workflow; docs/method.md)"
+)
 
 #: Two of the three ways to a solution, as the files name them.
 CLOSED_FORM = "closed form"
@@ -86,7 +88,7 @@ def axes(problem: Problem, nx: int, nt: int) -> tuple[np.ndarray, np.ndarray]:
     for name, count in (("nx", nx), ("nt", nt)):
         if count < 2:
             raise UserError(f"evaluation.{name} is {count}: at least 2 points are needed")
-    is_period = problem.exact is None and _is_spectral(problem)
+    is_period = problem.exact is None and is_spectral(problem)
     x = np.linspace(*problem.x_range, nx, endpoint=not is_period)
     return x, np.linspace(*problem.t_range, nt)
 
@@ -189,7 +191,8 @@ def read_reference(problem: Problem, path: str | PathLike[str]) -> xr.Dataset:
     return reference
 
 
-def _is_spectral(problem) -> bool:
+def is_spectral(problem) -> bool:
+    """Return whether an equation defines what the spectral solver needs."""
     return hasattr(problem, "linear_symbol") and hasattr(problem, "nonlinear")
 
 
@@ -197,12 +200,12 @@ def _own_method(problem) -> str:
     """Return how an equation without a table is solved."""
     if problem.exact is not None:
         return CLOSED_FORM
-    return SPECTRAL if _is_spectral(problem) else "nothing"
+    return SPECTRAL if is_spectral(problem) else "nothing"
 
 
 def _check_functions(problem, x: np.ndarray) -> None:
     """Refuse an equation that does not say what the spectral solver needs, in numbers."""
-    if _is_spectral(problem):
+    if is_spectral(problem):
         _double(problem, "nonlinear", _double(problem, "initial", x))
         _symbol(problem, 2 * np.pi / problem.length * np.arange(4))
         return
@@ -210,8 +213,8 @@ def _check_functions(problem, x: np.ndarray) -> None:
     only = f" (only {there[0]})" if there else ""
     raise UserError(
         f"equation {problem.name!r} has no reference solution: it defines neither exact(x, t) nor "
-        f"linear_symbol(k) and nonlinear(u){only}, and no table of it is named: "
-        f"reference: {{{problem.name}: {{file: PATH}}}} (docs/method.md)"
+        f"linear_symbol(k) and nonlinear(u){only}, and no table of it is named (in the workflow: "
+        f"reference: {{{problem.name}: {{file: PATH}}}}; docs/method.md)"
     )
 
 

@@ -23,7 +23,7 @@ HISTORIES = (
     "evaluations",
 )
 
-#: Logged too, but by earlier versions; the errors are NaN where the log had no solution to look at.
+#: Logged too, not by earlier versions; errors are NaN where the log had no solution to look at.
 MORE_HISTORIES = ("phase", "horizon", "rmae_history", "rrmse_history")
 
 #: Attributes that a run file must have.

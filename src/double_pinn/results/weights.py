@@ -13,6 +13,7 @@ from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError, UserError
 from double_pinn.numerics.trainer import DTYPES, Solution
 from double_pinn.results.netcdf import read_dataset
+from double_pinn.results.predict import parameters_of
 from double_pinn.results.runs import settings_of
 from double_pinn.running.training import untrained
 
@@ -35,12 +36,7 @@ def export_weights(run_path: str | PathLike[str], path: str | PathLike[str]) -> 
     run = read_dataset(run_path, require=["parameters"])
     settings = settings_of(run, run_path)
     network = settings.network.bound(DTYPES[settings.precision])
-    flat = run["parameters"].values
-    if flat.size != network.size:
-        raise DataError(
-            f"{run_path}: holds {flat.size:,} parameters, but its network has {network.size:,}; "
-            "train it again"
-        )
+    flat = parameters_of(network, run, run_path)
     arrays = {name: np.asarray(array) for name, array in network.named(jnp.asarray(flat)).items()}
     if Path(path).suffix != ".npz":
         raise UserError(f"{path}: weights are written as .npz; change the suffix")

@@ -98,7 +98,7 @@ def verdict(cell: xr.Dataset) -> str:
     """
     ratios = [_ratio(cell.isel(seed=k)) for k in range(cell.sizes["seed"])]
     ratio, drawn = ratios[0], panels.shown(cell)
-    test = _finite(drawn["test_loss"])
+    test = style.finite(drawn["test_loss"])
     if not np.isfinite(ratio):
         return "no verdict: a loss is not finite"
     times = f"the test loss is {wording.short(ratio)} times the train loss"
@@ -117,20 +117,14 @@ def verdict(cell: xr.Dataset) -> str:
 
 
 def _ratio(run: xr.Dataset) -> float:
-    train, test = (_finite(run[name]) for name in ("train_loss", "test_loss"))
+    train, test = (style.finite(run[name]) for name in ("train_loss", "test_loss"))
     if not (len(train) and len(test)) or train[-1] == 0:
         return np.nan
     return float(test[-1] / train[-1])
 
 
-def _finite(history: xr.DataArray) -> np.ndarray:
-    """Return the entries of one seed: it has NaN where only others logged."""
-    values = np.asarray(history, dtype=float)
-    return values[np.isfinite(values)]
-
-
 def _last(run: xr.Dataset, name: str) -> str:
-    values = _finite(run[name])
+    values = style.finite(run[name])
     return wording.scientific(values[-1]) if len(values) else "not finite"
 
 

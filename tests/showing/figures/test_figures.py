@@ -500,6 +500,11 @@ def test_titles_and_roles_are_read_from_the_text(tmp_path, monkeypatch):
     (tmp_path / "figure3.py").write_text('ROLES = ("none", "l2")\nTITLE = NAME + ", ..."\n')
     assert figures.needed_roles(3) == ("none", "l2")
     assert figures.figure_title(3) == ""
+    (tmp_path / "figure3.py").write_text(
+        'ROLES = (\n    "none",\n    "l2",\n)\nTITLE = (\n    "A "\n    "b"\n)'
+    )
+    assert figures.needed_roles(3) == ("none", "l2")
+    assert figures.figure_title(3) == "A b"
 
 
 def test_numbers_and_titles_load_no_drawing_library():
@@ -534,6 +539,7 @@ def test_the_command_draws_without_jax(cells_factory, tmp_path, command_without_
     ("number", "role", "changes", "words"),
     [
         (1, "none", {"equation": "wave"}, "its equation is 'wave', but .*'convection'"),
+        (5, "wave", {"precision": "fp32"}, "its precision is 'fp32', but .*'fp64'"),
         (3, "none", {"precision": "fp32"}, "its precision is 'fp32', but .*'fp64'"),
         (6, "l2", {"precision": "fp64"}, "its precision is 'fp64', but .*'fp32'"),
     ],

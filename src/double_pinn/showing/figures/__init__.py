@@ -2,7 +2,7 @@
 
 Nothing here imports training code or JAX. A figure module holds
 
-- ``TITLE``, what it shows, on one line;
+- ``TITLE``, what it shows, a string;
 - ``ROLES``, the names of the cells that it draws, and perhaps ``OPTIONAL_ROLES``;
 - ``EXPECTED``, for each role the attributes that its labels promise, a value or several: a field
   under the heading L² must not come from another regulariser;
@@ -15,6 +15,7 @@ without importing it: drawing libraries load slowly, and the workflow has to do 
 """
 
 import ast
+import contextlib
 import importlib
 import os
 import re
@@ -27,6 +28,8 @@ from double_pinn.errors import UserError
 from double_pinn.showing.promises import broken_promise
 
 _FOLDER = Path(__file__).parent
+#: Of a constant that is read without importing its module.
+_MOST_LINES = 40
 
 
 def _figures_in(folder: Path) -> dict[int, str]:
@@ -75,17 +78,17 @@ def needed_roles(number: int) -> tuple[str, ...]:
 
 
 def _as_written(number: int, name: str, default):
-    """Return a constant of a figure's module; the default where there is none on a line.
+    """Return a constant of a figure's module, on one line or several; else the default.
 
     The text is searched, not parsed: a figure that is being edited must not stop the workflow.
     """
     source = _FOLDER / f"figure{number}.py"
     text = source.read_text(encoding="utf-8") if source.is_file() else ""
-    for found in re.finditer(rf"^{name} = (.*)$", text, re.M):
-        try:
-            return ast.literal_eval(found[1])
-        except (SyntaxError, ValueError):
-            continue
+    for found in re.finditer(rf"^{name} = ", text, re.M):
+        lines = text[found.end() :].splitlines()
+        for count in range(1, min(len(lines), _MOST_LINES) + 1):
+            with contextlib.suppress(SyntaxError, ValueError):
+                return ast.literal_eval("\n".join(lines[:count]))
     return default
 
 

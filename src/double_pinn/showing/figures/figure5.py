@@ -8,7 +8,9 @@ from double_pinn.showing.figures import panels, style
 
 TITLE = "Double PINN in FP64 on the four equations"
 ROLES = ("convection", "reaction", "wave", "allen_cahn")
-EXPECTED = {role: {"equation": role, "regularizer": "double"} for role in ROLES}
+EXPECTED = {
+    role: {"equation": role, "regularizer": "double", "precision": "fp64"} for role in ROLES
+}
 
 
 @style.themed

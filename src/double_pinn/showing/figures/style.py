@@ -148,7 +148,7 @@ def field_scale(reference: Values, *fields: Values) -> Scale:
     White is zero. The limits are those of the reference, so a wrong field never dims the right
     one; where a field goes beyond them (by more than 1 %), the colour bar shows it.
     """
-    values = _finite(reference)
+    values = finite(reference)
     if values.size == 0:
         raise DataError("u_reference: no finite value; compute the reference again")
     high = float(np.abs(values).max()) or 1.0
@@ -158,9 +158,9 @@ def field_scale(reference: Values, *fields: Values) -> Scale:
     # A field without sign takes the warm half, so that white stays zero.
     cmap = diverging if signed else ListedColormap(diverging(np.linspace(0.5, 1, 256)))
     slack = 0.01 * (high - low)
-    finite = [v for v in map(_finite, fields) if v.size]
-    below = any(v.min() < low - slack for v in finite)
-    above = any(v.max() > high + slack for v in finite)
+    shown = [v for v in map(finite, fields) if v.size]
+    below = any(v.min() < low - slack for v in shown)
+    above = any(v.max() > high + slack for v in shown)
     return Scale(_with_missing(cmap), Normalize(low, high), _extend(below, above))
 
 
@@ -170,7 +170,7 @@ def residual_scale(*residuals: Values, decades: int = 6) -> Scale:
     Small is light: on the dark half of a map, a residual that is small everywhere shows nothing.
     From the decade of the first percentile to that of the maximum, at most ``decades``.
     """
-    magnitudes = np.concatenate([np.abs(_finite(r)) for r in residuals] or [np.empty(0)])
+    magnitudes = np.concatenate([np.abs(finite(r)) for r in residuals] or [np.empty(0)])
     magnitudes = magnitudes[magnitudes > 0]
     if magnitudes.size == 0:
         magnitudes = np.array([0.1, 1.0])
@@ -184,12 +184,13 @@ def residual_scale(*residuals: Values, decades: int = 6) -> Scale:
 
 def error_scale(error: Values) -> Scale:
     """Return linear colours of |u - reference| from zero to the largest error."""
-    values = _finite(error)
+    values = finite(error)
     high = float(values.max()) if values.size else 0.0
     return Scale(_with_missing(mpl.colormaps["rocket_r"]), Normalize(0, high or 1.0))
 
 
-def _finite(values: Values) -> np.ndarray:
+def finite(values: Values) -> np.ndarray:
+    """Return the finite entries, flat: a seed has NaN where only others logged."""
     array = np.asarray(values, dtype=float)
     return array[np.isfinite(array)]
 

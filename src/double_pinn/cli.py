@@ -422,7 +422,11 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds between progress lines where there is no terminal",
     )
     sub.add_argument("--log", type=Path, help="also write the progress to this file")
-    sub.add_argument("--threads", type=_integer(1), help="CPU cores to use (default: all)")
+    sub.add_argument(
+        "--threads",
+        type=_integer(1),
+        help=f"CPU cores to use (default: one for {_POINTS_A_CORE} points each, of all)",
+    )
     sub.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: cpu")
 
     sub = command("evaluate", _evaluate, "Compare the runs of a cell with the reference.")

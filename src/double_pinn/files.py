@@ -112,7 +112,7 @@ def megabytes(count: int) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Find out now whether a file can be written later; nothing is left of the trial.
+    """Find out now whether a file can be written later; no file is left of the trial.
 
     Raises:
         DataError: if it cannot, because of its folder, or because it is a folder itself.

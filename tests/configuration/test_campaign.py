@@ -251,6 +251,11 @@ def test_a_value_out_of_range_is_refused_by_key(path, value, key):
     assert key in refusal(replaced(COMPLETE, path, value))
 
 
+def test_a_number_that_is_no_integer_is_not_taken_for_a_form_of_before():
+    said = refusal(replaced(COMPLETE, ("iterations", "cells"), {"wave_none_fp64": 1.0e4}))
+    assert said.endswith("iterations.cells.wave_none_fp64 is 10000.0: an integer is needed")
+
+
 # --- The table of experiments ---
 
 

@@ -104,7 +104,7 @@ class Configuration(Section):
     """Other seeds for a cell, by its name."""
     experiments: Annotated[str, Field(min_length=1), _reruns("what changed in it")]
     """The table of experiments."""
-    published: Annotated[str, Field(min_length=1), _reruns("tables")]
+    published: Annotated[str, Field(min_length=1), _reruns("figures, tables")]
     """The table of published numbers."""
     device: Annotated[Literal["cpu", "gpu"], _reruns("nothing")]
     """Where networks are trained; a GPU that is not there is an error."""
@@ -195,14 +195,18 @@ def is_finite(value: float) -> bool:
 
 def _advice(line: str) -> str:
     """Return what to do about some refusals: keys of before, and a scale without its file."""
-    for beginning, advice in {
-        "network is unknown": "; write networks.mlp",
-        "iterations.cells.": "; cells stand there at once, without a scale",
-        "resources.train.cells.": "; cells stand there at once, without a scale",
-        "regularizers.": "; such as weight",
-        "iterations is missing": ": it comes with a scale's file (--configfile config/SCALE.yaml)",
-    }.items():
-        if line.startswith(beginning) and ("table of keys" in line or "regul" not in beginning):
+    for beginning, refused, advice in (
+        ("network is unknown", "", "; write networks.mlp"),
+        ("iterations.cells.", " is {", "; cells stand there at once, without a scale"),
+        ("resources.train.cells.", "is unknown", "; cells stand there at once, without a scale"),
+        ("regularizers.", "table of keys", "; such as weight"),
+        (
+            "iterations is missing",
+            "",
+            ": it comes with a scale's file (--configfile config/SCALE.yaml)",
+        ),
+    ):
+        if line.startswith(beginning) and refused in line:
             return advice
     return ""
 

@@ -106,6 +106,34 @@ def decided(path: Path) -> str:
     return "\n".join(line for line in lines if line.startswith("|") and "| not run |" not in line)
 
 
+def sources(path: Path) -> str:
+    """Return where the rows that Table 1 reproduces come from: files, commits, new beginnings."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if line.startswith("- reproduced "))
+
+
+def sweep(evaluation: Path) -> str:
+    """Return a line a cell of the sweep, the smallest weight of each regulariser first."""
+    cells = []
+    for path in _whole_scale(evaluation):
+        with xr.open_dataset(path) as cell:
+            cells.append(cell.load())
+    if not cells:
+        return ""
+    cells.sort(key=lambda cell: (cell.attrs["regularizer"], _weight(cell)))
+    lines = [
+        "| Regulariser | train loss | test loss | rMAE | iterations | ended by |",
+        f"|{' --- |' * 6}",
+    ]
+    for cell in cells:
+        ends = [
+            _each(cell[name], scientific)
+            for name in ("final_train_loss", "final_test_loss", "rmae")
+        ]
+        lines.append(f"| {regularizer_label(cell)} | {' | '.join([*ends, *_taken(cell)[:2]])} |")
+    return "\n".join(lines)
+
+
 def race(evaluation: Path) -> str:
     """Return a table: seconds to the paper's errors, errors at the end, L-BFGS after as long."""
     published = _published()
@@ -226,20 +254,26 @@ def _weight_row(path: Path) -> str:
     with xr.open_dataset(path) as cell:
         names = ("final_objective", "final_train_loss", "rmae", "rrmse")
         values = [scientific(float(cell[name].mean())) for name in names]
-        weight = settings_of(cell)["regularizer"]["weight"]
-        return " | ".join([scientific(weight), *values])
+        return " | ".join([scientific(_weight(cell)), *values])
+
+
+def _weight(cell: xr.Dataset) -> float:
+    return settings_of(cell)["regularizer"]["weight"]
 
 
 def _at_same_losses(evaluation: Path) -> Iterator[str]:
-    """Return a line for each power of ten in the last four orders of L-BFGS's loss."""
+    """Return a line for each power of ten in the last four orders that both have passed."""
     for equation in ("reaction", "wave"):
         paths = [evaluation / f"{equation}_double_{suffix}.nc" for suffix in ("fp64", "gn_fp64")]
         if not all(path.exists() for path in paths):
             continue
         slow, fast = map(_runs, paths)
-        least = max(float(run["objective"].min()) for run in slow)
+        # Passed by all: below the first entry of every log, not below the least.
+        least = max(float(run["objective"].min()) for run in (*slow, *fast))
+        first = min(float(run["objective"][0]) for run in (*slow, *fast))
         last = math.ceil(math.log10(least))
-        for level in 10.0 ** np.arange(last + 3, last - 1, -1):
+        levels = 10.0 ** np.arange(last + 3, last - 1, -1)
+        for level in levels[levels < first]:
             both = [
                 f"{_errors_at(runs, level)} | {_seconds_at(runs, level)}" for runs in (slow, fast)
             ]
@@ -309,7 +343,10 @@ def gallery(evaluation: Path) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     images = []
-    for path in sorted(evaluation.glob("*.nc")):
+    paths = _whole_scale(evaluation)
+    if not paths:
+        return ""
+    for path in paths:
         with xr.open_dataset(path) as cell:
             name, first = cell.attrs["equation"], cell.isel(seed=0)
             ratio = float(first["final_test_loss"] / first["final_train_loss"])
@@ -325,6 +362,13 @@ def gallery(evaluation: Path) -> str:
             shutil.copy(picture, ROOT / "docs" / "images" / picture.name)
             images.append(f"![{equation_label(name)}](images/{picture.name})")
     return "\n".join([*lines, "", f"One core each ({device}).", "", "\n\n".join(images)])
+
+
+def _whole_scale(evaluation: Path) -> list[Path]:
+    """Return the evaluations of a scale; none as long as one is missing."""
+    asked = (evaluation.parent / "settings" / "evaluate").glob("*.json")
+    paths = [evaluation / f"{path.stem}.nc" for path in sorted(asked)]
+    return paths if all(path.exists() for path in paths) else []
 
 
 def _runs(path: Path) -> list[xr.Dataset]:
@@ -370,15 +414,18 @@ def main():
         ("docs/results.md", "models", results / "models" / "tables" / "table1.md", without_title),
         ("docs/results.md", "night", results / "night" / "evaluation", night),
         ("docs/results.md", "night-claims", night_tables / "claims.md", decided),
+        ("docs/results.md", "night-sources", night_tables / "table1.md", sources),
+        ("docs/method.md", "sweep", results / "sweep" / "evaluation", sweep),
         ("docs/gallery.md", "gallery", results / "gallery" / "evaluation", gallery),
         ("docs/speed.md", "models", ROOT / "benchmarks" / "results" / "models.md", Path.read_text),
         ("docs/speed.md", "benchmark", ROOT / "benchmarks" / "results" / "core.md", without_title),
     )
     for document, name, source, content in parts:
-        if source.exists():
-            fill(ROOT / document, name, content(source))
+        if text := content(source) if source.exists() else "":
+            fill(ROOT / document, name, text)
         else:
-            print(f"{source} is missing: {name} in {document} stays as it is", file=sys.stderr)
+            words = "misses a cell" if source.exists() else "is missing"
+            print(f"{source} {words}: {name} in {document} stays as it is", file=sys.stderr)
     images = ROOT / "docs" / "images"
     images.mkdir(exist_ok=True)
     for number, scale in SHOWN.items():

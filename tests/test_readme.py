@@ -33,6 +33,7 @@ PARTS = {
     "race": "docs/results.md",
     "night": "docs/results.md",
     "night-claims": "docs/results.md",
+    "night-sources": "docs/results.md",
     "benchmark": "docs/speed.md",
 }
 
@@ -162,9 +163,10 @@ def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
     for scale, name, text in (
         ("laptop", "table1.md", "# Table 1\n\nnew\n"),
         ("night", "claims.md", "# Claims\n\nText.\n\n| a | holds |\n| b | not run |\n"),
+        ("night", "table1.md", "# Table 1\n\n- published A\n- reproduced B\n"),
     ):
         folder = tmp_path / "results" / scale / "tables"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     monkeypatch.setattr(update, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["update.py", "--results", str(tmp_path / "results")])
@@ -174,7 +176,10 @@ def test_update_fills_the_parts_where_they_stand(tmp_path, monkeypatch, capsys):
     results, night, claims = re.split(
         r"<!-- /?night -->\n", (tmp_path / "docs" / "results.md").read_text()
     )
-    assert claims == "<!-- night-claims -->\n| a | holds |\n<!-- /night-claims -->\n"
+    assert claims == (
+        "<!-- night-claims -->\n| a | holds |\n<!-- /night-claims -->\n"
+        "<!-- night-sources -->\n- reproduced B\n<!-- /night-sources -->\n"
+    )
     assert "| Wave | published, L-BFGS | 3.5e-7 ± 8.9e-8 | 3.8e-4 ± 1.0e-4 |" in night
     table1, race = results.split("<!-- race -->\n")
     assert table1 == "<!-- table1 -->\nnew\n<!-- /table1 -->\n"

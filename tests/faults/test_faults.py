@@ -221,7 +221,7 @@ def test_out_of_memory(nursery, uninterrupted, cut):
     code = job.wait()
     if code == 0:
         pytest.skip("the job ended before it needed memory")
-    assert code != 0
+    assert not cut.output.exists()
     expected = cut.complete()[-1]
     assert identical(cut.finish(nursery), uninterrupted)
     assert cut.continued()[-1] == expected

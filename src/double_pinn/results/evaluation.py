@@ -11,7 +11,6 @@ from double_pinn.configuration.settings import EvaluationSettings, Grid, RunSett
 from double_pinn.errors import DataError
 from double_pinn.numerics.points import collocation_axes
 from double_pinn.numerics.problems.base import Problem
-from double_pinn.numerics.trainer import DTYPES
 from double_pinn.results import predict
 from double_pinn.results.reference import AGAIN, axes, read_reference
 from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, read_runs
@@ -127,7 +126,7 @@ def compare(
     x_residual = refine(x_collocation, grids.residual_points)
     t_residual = refine(t_collocation, grids.residual_points)
 
-    network = asked.network.bound(DTYPES[asked.precision])
+    network = predict.in_double(asked.network)
     parameters = [predict.parameters_of(network, run, path) for path, run in runs]
     fields = predict.predict_field(asked, parameters, x, t)
     residuals = predict.residual_field(asked, parameters, x_residual, t_residual)

@@ -4,9 +4,11 @@ Tests in FP32 pass their dtype by hand, as the library does; where ``jax_enable_
 they start the command line.
 """
 
+import hashlib
 import itertools
 import json
 import os
+import platform
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +29,31 @@ jax.config.update("jax_disable_most_optimizations", False)
 # The same examples every time: a test that fails once a week helps nobody.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("default")
+
+
+def pytest_configure(config):
+    """Keep what JAX compiles for the next run of the tests, beside what pytest keeps."""
+    if (cache := getattr(config, "cache", None)) is None:
+        return
+    kept = {
+        "jax_compilation_cache_dir": str(cache.mkdir(f"compiled-{_instructions()}")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in kept.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)  # of the processes that tests start
+
+
+def _instructions() -> str:
+    """Name what this processor can do: a compiled program may crash on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        able = next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        able = platform.node()
+    return hashlib.sha256(able.encode()).hexdigest()[:8]
+
 
 #: The files that take longest: with a process a core they have to begin first.
 LONGEST = ("test_smoke.py", "test_plans.py", "test_workflow_faults.py", "test_choices.py")

@@ -114,10 +114,7 @@ def sources(path: Path) -> str:
 
 def sweep(evaluation: Path) -> str:
     """Return a line a cell of the sweep, the smallest weight of each regulariser first."""
-    cells = []
-    for path in _whole_scale(evaluation):
-        with xr.open_dataset(path) as cell:
-            cells.append(cell.load())
+    cells = [xr.load_dataset(path) for path in _whole_scale(evaluation)]
     if not cells:
         return ""
     cells.sort(key=lambda cell: (cell.attrs["regularizer"], _weight(cell)))
@@ -226,10 +223,7 @@ def _taken(cell: xr.Dataset) -> list[str]:
 
 def _order(paths: list[Path]) -> list[str]:
     """Return a table: how soon each seed of a regulariser has the test loss that most come to."""
-    cells = []
-    for path in paths:
-        with xr.open_dataset(path) as cell:
-            cells.append(cell.load())
+    cells = [xr.load_dataset(path) for path in paths]
     level = common_level(*cells)
     lines = [
         "| Figure 6, FP32, each seed | iterations | ended by | seconds | rMAE | train loss "

@@ -46,16 +46,16 @@ def earlier_run(
     if not path.is_file():
         return None
     run = read_dataset(path)
-    needed = (*HISTORIES, *MORE_HISTORIES, "parameters")
-    lacking = [name for name in needed if name not in run]
-    reason = f"it lacks {', '.join(lacking)}" if lacking else _of_no_use(settings, run, path)
-    if reason:
+    if reason := _of_no_use(settings, run, path):
         say(f"starts from the seed, not from {path}: {reason}")
         return None
     return run
 
 
 def _of_no_use(settings: RunSettings, run: xr.Dataset, path: Path) -> str:
+    needed = (*HISTORIES, *MORE_HISTORIES, "parameters")
+    if lacking := [name for name in needed if name not in run]:
+        return f"it lacks {', '.join(lacking)}"
     if settings.optimizer.name not in _FORGETFUL:
         return f"only {', '.join(_FORGETFUL)} can go on from parameters alone"
     try:

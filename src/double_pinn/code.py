@@ -113,14 +113,18 @@ def files_behind(paths: Iterable[Path], rooms: Iterable[Path]) -> list[Path]:
         paths: the files to begin with.
         rooms: folders (with all that is below them) or files; imports from elsewhere are left out.
     """
-    rooms, found, pending = list(rooms), set(), list(paths)
+    places, found, pending = frozenset(rooms), set(), list(paths)
     while pending:
         path = pending.pop()
         if path not in found:
             found.add(path)
-            within = (p for p in imported_files(path) if {p, *p.parents} & set(rooms))
-            pending += within
+            pending += _imported_from(places, path, path.stat().st_mtime_ns)
     return sorted(found)
+
+
+@cache
+def _imported_from(places: frozenset[Path], path: Path, changed: int) -> list[Path]:
+    return [p for p in _imported(path, changed) if not places.isdisjoint({p, *p.parents})]
 
 
 def files_elsewhere(paths: Iterable[Path]) -> list[Path]:

@@ -40,3 +40,16 @@ def test_a_default_that_is_one_is_seen(library):
         omega = library.pi
 
     assert stand_ins.any_in(Options)
+
+
+def test_a_library_that_is_loaded_stays_real(tmp_path, monkeypatch):
+    """A stand-in for one of its parts would stay in it."""
+    (tmp_path / "loaded_library").mkdir()
+    (tmp_path / "loaded_library" / "__init__.py").touch()
+    (tmp_path / "loaded_library" / "part.py").write_text("answer = 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import loaded_library
+
+    with stand_ins.instead_of("loaded_library"):
+        import loaded_library.part
+    assert loaded_library.part.answer == 42

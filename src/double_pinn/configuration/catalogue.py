@@ -27,7 +27,7 @@ ChoiceKind = Literal["network", "regularizer", "optimizer"]
 
 _without_jax = False
 # What stand-ins stand for then.
-_LIBRARIES = ("jax", "flax", "optax", "jaxtyping")
+_LIBRARIES = ("jax", "flax", "optax", "jaxtyping", "scipy")
 
 
 def read_without_jax() -> None:

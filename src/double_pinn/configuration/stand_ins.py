@@ -61,9 +61,14 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._libraries = libraries
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self._libraries:
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
+        library = name.partition(".")[0]
+        if library not in self._libraries:
+            return None
+        # In a library that is loaded already its part would stay, as a stand-in.
+        loaded = sys.modules.get(library)
+        if loaded is not None and not isinstance(loaded, _StandIn):
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec):
         return _StandIn(spec.name)
@@ -74,7 +79,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 @contextlib.contextmanager
 def instead_of(*libraries: str) -> Iterator[None]:
-    """Import stand-ins for libraries.
+    """Import stand-ins for libraries, those that are loaded already excepted.
 
     Every module that was first imported inside is forgotten afterwards: whoever imports it again
     gets the real one. Inside, next time, it is what it was.

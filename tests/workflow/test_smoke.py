@@ -187,7 +187,7 @@ def test_changed_numerics_retrain_the_cells_that_they_decide(smoke):
         "optimizers/marching.py": cells_of("smoke", optimizer="marching"),
         # A row that names no network has the MLP.
         "networks/mlp.py": cells_of("smoke", network=""),
-        "networks/pinnmamba.py": cells_of("smoke", network="pinnmamba"),
+        "networks/pinnsformer.py": cells_of("smoke", network="pinnsformer"),
     }
     assert all(decided.values())
     decided = {f"src/double_pinn/numerics/{file}": cells for file, cells in decided.items()}

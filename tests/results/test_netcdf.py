@@ -34,7 +34,7 @@ def run() -> xr.Dataset:
 
 
 def write(ds: xr.Dataset, path, **attributes) -> None:
-    write_dataset(ds, path, title="A test", source="made up", attributes=attributes)
+    write_dataset(ds.assign_attrs(attributes), path, title="A test", source="made up")
 
 
 def test_what_goes_in_comes_out(run, tmp_path):

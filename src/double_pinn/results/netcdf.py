@@ -94,7 +94,6 @@ def write_dataset(
     *,
     title: str | None = None,
     source: str | None = None,
-    attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a dataset as a netCDF file that explains itself; all of it or nothing.
 
@@ -103,12 +102,11 @@ def write_dataset(
 
     Args:
         ds: the data; it is not modified. Long names and units come from ``VARIABLES`` unless a
-            variable brings its own. A ``history`` attribute is kept and a line is added to it.
+            variable brings its own. Its attributes are text, numbers, or flat sequences of one of
+            them; structures such as settings go in as JSON text. A line is added to ``history``.
         path: where the file goes; an existing file is replaced.
         title: one line that says what the file holds; ``ds.attrs["title"]`` by default.
         source: how the data came about (the method); ``ds.attrs["source"]`` by default.
-        attributes: further global attributes: text, numbers, or flat sequences of one of them.
-            Structures such as settings go in as JSON text.
 
     Raises:
         ValueError: if there is no title or no source, or a variable is neither in ``VARIABLES`` nor
@@ -135,7 +133,7 @@ def write_dataset(
         **provenance(),
     }
     # Twice: the standard ones come first in ``ncdump -h``, and win.
-    ds.attrs = standard | _plain({**ds.attrs, **(attributes or {})}) | standard
+    ds.attrs = standard | _plain(ds.attrs) | standard
 
     # netCDF reports a full disk as a RuntimeError.
     with files.replacing(path, (OSError, RuntimeError)) as temporary:

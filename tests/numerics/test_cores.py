@@ -15,6 +15,10 @@ from double_pinn.numerics.optimizers.lbfgs import LBFGS
 from double_pinn.numerics.optimizers.optax_lbfgs import OptaxLBFGS
 
 MEMORY = 10
+REGULARIZERS = {
+    "double": {"name": "double", "weight": 5e-4},
+    "none": {"name": "none", "weight": 0.0},
+}
 
 
 @given(memory=st.integers(1, 200), available=st.integers(1, 300))
@@ -74,10 +78,9 @@ def agree(a, b, rel):
 
 @pytest.mark.parametrize(("regularizer", "cores"), [("double", 4), ("none", 2)])
 def test_several_cores_compute_what_one_computes(run, regularizer, cores):
-    weight = 5e-4 if regularizer == "double" else 0.0
     # More pairs than the history holds, and more points than a core's block.
     changes = {
-        "regularizer": {"name": regularizer, "weight": weight},
+        "regularizer": REGULARIZERS[regularizer],
         "points": {"nx": 23, "nt": 21, "edge": 31},
     }
     alone, _ = run(1, "alone", **changes)
@@ -88,11 +91,12 @@ def test_several_cores_compute_what_one_computes(run, regularizer, cores):
     agree(together, alone, 1e-6)
 
 
-@pytest.mark.parametrize("whole_rows", [4000, 1])
-def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run, whole_rows):
+@pytest.mark.parametrize(("regularizer", "whole_rows"), [("double", 4000), ("none", 1)])
+def test_gauss_newton_deals_the_tiles_of_its_matrix_out(run, regularizer, whole_rows):
     options = {"memory": MEMORY, "warmup_iterations": 10, "whole_rows": whole_rows}
     changes = {
         "optimizer": {"name": "gauss_newton", **options},
+        "regularizer": REGULARIZERS[regularizer],
         "iterations": 14,
     }
     alone, _ = run(1, "alone", **changes)

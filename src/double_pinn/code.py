@@ -124,7 +124,8 @@ def files_behind(paths: Iterable[Path], rooms: Iterable[Path]) -> list[Path]:
 
 @cache
 def _imported_from(places: frozenset[Path], path: Path, changed: int) -> list[Path]:
-    return [p for p in _imported(path, changed) if not places.isdisjoint({p, *p.parents})]
+    """Return what a file, as it was when it was last changed, imports from some places."""
+    return [p for p in imported_files(path) if not places.isdisjoint({p, *p.parents})]
 
 
 def files_elsewhere(paths: Iterable[Path]) -> list[Path]:

@@ -179,7 +179,7 @@ def _train(args):
     from double_pinn.numerics.trainer import Solution
     from double_pinn.results import netcdf
     from double_pinn.results.continued import earlier_run
-    from double_pinn.results.reference import read_reference, solve
+    from double_pinn.results.reference_file import read_reference
     from double_pinn.running import training
     from double_pinn.running.progress import Progress
 
@@ -199,6 +199,8 @@ def _train(args):
         )
     if known is None and (table or settings.problem.exact is None):
         # For the log alone: no file, on which a run would depend and be trained again.
+        from double_pinn.results.reference import solve
+
         try:
             known = solve(
                 settings.problem,

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from double_pinn.configuration.catalogue import get_problem
 from double_pinn.errors import UserError
 from double_pinn.numerics.problems import Initial, Periodic, Problem
-from double_pinn.results import reference, watch
+from double_pinn.results import reference, reference_file, spectral, watch
 from double_pinn.results.evaluation import rrmse
 
 
@@ -87,7 +87,7 @@ class Square(Linear):
 
 
 def on_grid(problem, nx=24, nt=5):
-    x, t = reference.axes(problem, nx, nt)
+    x, t = reference_file.axes(problem, nx, nt)
     return x, t, problem.solution(x[:, None], t)
 
 
@@ -98,7 +98,7 @@ def on_grid(problem, nx=24, nt=5):
 )
 def test_spectral_solver_finds_known_solutions(problem):
     x, t, exact = on_grid(problem)
-    u = reference.fourier_solution(problem, x, t, 48, substeps=40)
+    u = spectral.fourier_solution(problem, x, t, 48, substeps=40)
     np.testing.assert_allclose(u, exact, atol=1e-7 if isinstance(problem, Uniform) else 1e-9)
 
 
@@ -106,7 +106,7 @@ def test_spectral_solver_finds_known_solutions(problem):
 def test_time_integration_is_of_fourth_order(problem):
     x, t, exact = on_grid(problem)
     errors = [
-        np.abs(reference.fourier_solution(problem, x, t, 48, n) - exact).max() for n in (4, 8, 16)
+        np.abs(spectral.fourier_solution(problem, x, t, 48, n) - exact).max() for n in (4, 8, 16)
     ]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     assert np.all(np.abs(orders - 4) < 0.3), orders
@@ -114,7 +114,7 @@ def test_time_integration_is_of_fourth_order(problem):
 
 def test_phi_functions():
     z = np.array([0.0, 1e-9, -1e-3, -0.5, 0.9, -1.0, -30.0, -1e5])
-    phi1, phi2, phi3 = reference.phi_functions(z)
+    phi1, phi2, phi3 = spectral.phi_functions(z)
     assert phi1.dtype == np.float64
     powers = z[:, None] ** np.arange(30)
     for phi, order in ((phi1, 1), (phi2, 2), (phi3, 3)):
@@ -123,7 +123,7 @@ def test_phi_functions():
         np.testing.assert_allclose(phi[small], (powers / factorials).sum(1)[small], rtol=2e-14)
     np.testing.assert_allclose(phi1[-2:], np.expm1(z[-2:]) / z[-2:], rtol=1e-13)
     np.testing.assert_allclose(phi3[-1], (phi2[-1] - 0.5) / z[-1], rtol=1e-13)
-    assert np.iscomplexobj(reference.phi_functions(1j * z)[0])
+    assert np.iscomplexobj(spectral.phi_functions(1j * z)[0])
 
 
 def even_solution(nx, t, modes=512):
@@ -173,7 +173,7 @@ def test_self_convergence_tells_the_true_error():
     problem = get_problem("allen_cahn")
     coarse = reference.solve(problem, 64, 6, modes=512, step=1 / 20)
     x, t = coarse.x.values, coarse.t.values
-    fine = reference.fourier_solution(problem, x, t, 1024, substeps=40)
+    fine = spectral.fourier_solution(problem, x, t, 1024, substeps=40)
     true_error = rrmse(coarse.u.values, fine)
     assert 0.5 * true_error < float(coarse.reference_error) < 2 * true_error
     sum_of_both = coarse.attrs["space_error"] + coarse.attrs["time_error"]
@@ -183,8 +183,8 @@ def test_self_convergence_tells_the_true_error():
 def test_the_kink_is_projected_not_sampled():
     """With few modes, aliasing of the kink would show in every coefficient."""
     problem = get_problem("allen_cahn", rate=0.0)
-    x, t = reference.axes(problem, 16, 3)
-    late = reference.fourier_solution(problem, x, t, 32, 1)[:, -1]
+    x, t = reference_file.axes(problem, 16, 3)
+    late = spectral.fourier_solution(problem, x, t, 32, 1)[:, -1]
     n = np.arange(1, 16)
     moments = [2.0 * (-1.0) ** a / (np.pi * np.where(a == 0, 1, a)) ** 2 for a in (n + 1, n - 1)]
     moments[1][0] = 1 / 3
@@ -232,7 +232,7 @@ def test_the_file_says_what_was_solved():
 
 
 def test_periodic_grid_leaves_out_the_right_end():
-    x, t = reference.axes(get_problem("allen_cahn"), 512, 201)
+    x, t = reference_file.axes(get_problem("allen_cahn"), 512, 201)
     np.testing.assert_allclose(x, -1 + 2 * np.arange(512) / 512, rtol=0, atol=1e-15)
     np.testing.assert_allclose(t, np.arange(201) / 200, rtol=0, atol=1e-15)
 
@@ -245,8 +245,8 @@ def test_a_problem_without_reference_is_refused():
 
 
 def test_only_the_grid_of_the_spectral_solver_leaves_out_an_end():
-    assert reference.axes(Square(), 4, 3)[0].tolist() == [1, 2, 3, 4]
-    assert reference.axes(Linear(), 3, 3)[0].tolist() == [1, 2, 3]
+    assert reference_file.axes(Square(), 4, 3)[0].tolist() == [1, 2, 3, 4]
+    assert reference_file.axes(Linear(), 3, 3)[0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("nx", "nt", "key"), [(1, 5, "nx"), (5, 0, "nt"), (5, -3, "nt")])
@@ -274,7 +274,7 @@ def test_steps_of_the_paper_are_what_they_were():
     solved = reference.solve(problem, 16, 5, modes=64, step=1 / 80, tolerance=1.0)
     assert solved.attrs["time_step"] == 1 / 80
     x, t = solved.x.values, solved.t.values
-    same = reference.fourier_solution(problem, x, t, 64, 20)
+    same = spectral.fourier_solution(problem, x, t, 64, 20)
     np.testing.assert_array_equal(solved.u, same)
 
 

@@ -51,7 +51,7 @@ def any_of(names):
 
 def reference_code(wildcards):
     """Return the files of the solver and of the equation."""
-    rooms = ["numerics/functions.py", "results/tabulated.py"]
+    rooms = ["numerics/functions.py", "results/spectral.py", "results/tabulated.py"]
     solver = library_files("results/reference.py", rooms=rooms)
     return solver + [of_workflow(path) for path in files_of("equation", wildcards.equation)]
 

@@ -10,7 +10,7 @@ from double_pinn.numerics.points import TrainingGrid, training_points
 from double_pinn.numerics.problems import Problem, kind_of
 from double_pinn.numerics.problems.checks import check_problem, where
 from double_pinn.numerics.regularizers.double import DoublePINN
-from double_pinn.results.reference import is_spectral
+from double_pinn.results.reference_file import is_spectral
 from double_pinn.results.solution_checks import check_closed_form, check_spectral
 from double_pinn.running.trainable import check_terms, first_not_finite
 

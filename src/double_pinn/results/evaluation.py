@@ -12,7 +12,7 @@ from double_pinn.errors import DataError
 from double_pinn.numerics.points import collocation_axes
 from double_pinn.numerics.problems.base import Problem
 from double_pinn.results import predict
-from double_pinn.results.reference import AGAIN, axes, read_reference
+from double_pinn.results.reference_file import AGAIN, axes, read_reference
 from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, read_runs
 from double_pinn.running.history import restarts_of
 

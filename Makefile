@@ -2,6 +2,7 @@
 # make smoke  environment, then the smoke scale       make paper  environment, then the paper scale
 # make report an HTML report of what the laptop scale gave (SCALE=smoke or paper: of that scale)
 # make restore / make pack   archived runs in and out (SCALE=...), see docs/archive.md
+# make numbers  evaluations, tables and claims of a scale (SCALE=...), nothing drawn
 # make lock   resolve the versions again (needs uv; UPGRADE= keeps those there are)
 # make clean  remove environment and caches
 
@@ -25,13 +26,16 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES)
 overlay = --configfile config/$(1).yaml
 
-.PHONY: run smoke paper report restore pack test test-slurm test-slow environment lock clean
+.PHONY: run smoke paper numbers report restore pack test test-slurm test-slow environment lock clean
 
 run: environment
 	$(SNAKEMAKE)
 
 smoke paper: environment
 	$(SNAKEMAKE) $(call overlay,$@)
+
+numbers: environment
+	$(SNAKEMAKE) numbers $(call overlay,$(SCALE))
 
 report: environment
 	$(SNAKEMAKE) $(call overlay,$(SCALE)) --report results/$(SCALE)/report.html

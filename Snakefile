@@ -13,7 +13,7 @@
 #     +-> results/{scale}/tables/    tables.smk     beside the published numbers; claims.smk: which claims hold; costs.smk
 #
 # Other scales: snakemake --cores 2 --configfile config/smoke.yaml (or paper.yaml, models.yaml, ...)
-# Only a part:  snakemake --cores 2 train (or evaluations, figures, tables, or any file's name); before --configfile
+# Only a part:  snakemake --cores 2 train (or numbers, figures, table1, or any file's name); before --configfile
 
 from snakemake.utils import min_version
 
@@ -56,6 +56,7 @@ include: "workflow/rules/start.smk"
 
 localrules:
     all,
+    numbers,
     train,
     evaluations,
     figures,
@@ -86,12 +87,17 @@ onerror:
         settle()
 
 
-rule all:
-    default_target: True
+rule numbers:  # all but what is drawn
     input:
         rules.evaluations.input,
-        rules.figures.input,
-        rules.pictures.input,
         rules.tables.input,
         rules.claims.input,
         rules.costs.input,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.numbers.input,
+        rules.figures.input,
+        rules.pictures.input,

@@ -13,6 +13,9 @@ import pytest
 import yaml
 from experiments import ROOT, SMOKE
 
+#: Rules that only collect.
+TARGETS = {"all", "numbers", "train", "evaluations", "figures", "tables", "claims"}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -87,7 +90,7 @@ class Checkout:
             fields = dict(re.findall(r"^ +(\w+): (.*)$", block, re.MULTILINE))
             pairs = re.findall(r"(\w+)=([^,]+)", fields.get("wildcards", ""))
             name = re.match(r"(?:local)?rule (\w+):", block).group(1)
-            if name not in ("all", "train", "evaluations", "figures", "tables", "claims"):
+            if name not in TARGETS:
                 inputs = listed(fields.get("input", ""))
                 reasons = dict(
                     reason.partition(": ")[::2] for reason in fields.get("reason", "").split("; ")

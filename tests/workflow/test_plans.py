@@ -64,6 +64,10 @@ def test_a_target_plans_its_part_only(checkout):
     shown = rules_of(checkout.plan("figure1", "table1"))
     assert {rule for rule in shown if "draw" in rule} == {"draw_figure1"}
     assert "write_table1" in shown
+    numbers = checkout.plan("numbers", "--configfile", "config/night.yaml")
+    assert {"write_table1", "write_claims"} <= rules_of(numbers)
+    assert not [rule for rule in rules_of(numbers) if "draw" in rule]
+    assert {j.wildcards["cell"] for j in numbers if "evaluate" in j.rule} == cells_of("night")
 
 
 # --- What it refuses ---

@@ -16,14 +16,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src import compiler
 
 from double_pinn.numerics.derivatives import nested_derivative
 
 jax.config.update("jax_enable_x64", True)
 
+#: With its older generator of code XLA compiles in two thirds of the time.
+QUICK = {"xla_cpu_use_fusion_emitters": False}
+
+
+def _is_known(options: dict) -> bool:
+    """Return whether this JAX has some options of its compiler: a flag without one is fatal."""
+    try:
+        jax.jit(jnp.negative).lower(1.0).compile(compiler_options=options)
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+if not _is_known(QUICK):
+    QUICK = {}
+
 # Processes that tests start do a few iterations of a tiny network: compiling is what takes their
-# time. In this one it stays as users have it, but for modules that ask for quick_compilation.
+# time. In this one, which has read its own flags by now, it stays as users have it, but for modules
+# that ask for quick_compilation.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ["XLA_FLAGS"] = " ".join(
+    [os.environ.get("XLA_FLAGS", ""), *(f"--{k}={str(v).lower()}" for k, v in QUICK.items())]
+)
 jax.config.update("jax_disable_most_optimizations", False)
 
 # The same examples every time: a test that fails once a week helps nobody.
@@ -67,9 +88,18 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def quick_compilation():
     """For mathematics that is compiled once and run once on a few points."""
+    options_of = compiler.get_compile_options
+
+    def with_quick(*args, **kwargs):
+        options = options_of(*args, **kwargs)
+        options.env_option_overrides = [*options.env_option_overrides, *QUICK.items()]
+        return options
+
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with pytest.MonkeyPatch.context() as patch:  # JAX has no setting for it
+        patch.setattr(compiler, "get_compile_options", with_quick)
+        yield
     jax.config.update("jax_disable_most_optimizations", before)
 
 

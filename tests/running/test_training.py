@@ -258,7 +258,8 @@ def test_a_loss_that_is_not_finite_stops_training_at_its_last_finite_state(
     assert run.stop_reason == "non_finite_loss"
     assert run.iterations_run == 20
     assert list(run.iteration) == [0, 10, 20]
-    np.testing.assert_array_equal(run.objective, straight.objective[:3])
+    # The broken step is another program: it may round the last bits otherwise.
+    np.testing.assert_allclose(run.objective, straight.objective[:3], rtol=1e-14)
     assert np.all(np.isfinite(run.parameters))
     assert any("not finite at iteration 21" in line for line in watch.said)
     # Started again, it says the same and does not train on.

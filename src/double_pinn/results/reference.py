@@ -83,7 +83,7 @@ def solve(
         attributes["instead_of"] = _own_method(problem)
         error_name = {"long_name": "interpolation error (relative RMSE, estimated) of the table"}
     elif problem.exact is not None:
-        u = spectral.in_double(problem, "exact", x[:, None], t[None, :])
+        u = spectral.double_values(problem, "exact", x[:, None], t[None, :])
         check_closed_form(problem)
         attributes, error = {"method": CLOSED_FORM}, 0.0
     else:

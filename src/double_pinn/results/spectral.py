@@ -85,7 +85,7 @@ def check_functions(problem, x: np.ndarray) -> None:
         UserError: saying what is missing, or which function does not answer as it should.
     """
     if is_spectral(problem):
-        in_double(problem, "nonlinear", in_double(problem, "initial", x))
+        double_values(problem, "nonlinear", double_values(problem, "initial", x))
         _symbol(problem, 2 * np.pi / problem.length * np.arange(4))
         return
     there = [name for name in ("linear_symbol(k)", "nonlinear(u)") if hasattr(problem, name[:-3])]
@@ -203,10 +203,10 @@ def fourier_solution(
 
     def nonlinear(coefficients):
         values = _values(coefficients, 2 * modes)
-        return _coefficients(in_double(problem, "nonlinear", values), modes)
+        return _coefficients(double_values(problem, "nonlinear", values), modes)
 
     fine = left + (right - left) / (modes * OVERSAMPLING) * np.arange(modes * OVERSAMPLING)
-    initial = in_double(problem, "initial", fine)
+    initial = double_values(problem, "initial", fine)
     u = np.empty((len(x), len(t)))
     u[:, 0] = initial[:: len(fine) // len(x)]
     v = _coefficients(initial, modes)
@@ -274,13 +274,13 @@ def _values(coefficients: np.ndarray, points: int) -> np.ndarray:
 
 
 def _symbol(problem, wavenumbers: np.ndarray) -> np.ndarray:
-    symbol = in_double(problem, "linear_symbol", wavenumbers)
+    symbol = double_values(problem, "linear_symbol", wavenumbers)
     if not np.isfinite(symbol).all():
         raise UserError(f"{type(problem).__name__}.linear_symbol is not finite at every wavenumber")
     return symbol
 
 
-def in_double(problem, name: str, *arguments: np.ndarray) -> np.ndarray:
+def double_values(problem, name: str, *arguments: np.ndarray) -> np.ndarray:
     """Call a function of a problem in double precision.
 
     Raises:

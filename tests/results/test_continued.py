@@ -10,7 +10,7 @@ import xarray as xr
 from double_pinn.configuration.settings import evaluation_from_dict, settings_from_dict
 from double_pinn.errors import DataError
 from double_pinn.results import continued, reference
-from double_pinn.results.continued import earlier_run
+from double_pinn.results.continued import begin, earlier_run
 from double_pinn.results.evaluation import evaluate
 from double_pinn.results.netcdf import read_dataset, write_dataset
 from double_pinn.running.training import train
@@ -131,3 +131,14 @@ def test_without_an_earlier_run_nothing_is_said(settings, archive):
 def test_an_archive_that_is_not_there_is_an_error(settings, tmp_path):
     with pytest.raises(DataError, match=r"elsewhere: no such folder.*continue_from"):
         earlier_run(tmp_path / "elsewhere", settings(), 0, pytest.fail)
+
+
+def test_where_training_begins(settings, archive, tmp_path):
+    folder, checkpoints = archive(), tmp_path / "checkpoints"
+    assert begin(checkpoints, None, settings(), 0) == 0
+    assert begin(checkpoints, folder, settings(), 0) == 20
+    assert begin(checkpoints, folder, settings(), 1) == 0
+    assert begin(checkpoints, folder, settings(regularizer__weight=1e-3), 0) == 0
+    assert begin(checkpoints, tmp_path / "elsewhere", settings(), 0) == 0
+    train(settings(), 0, checkpoints=checkpoints)
+    assert begin(checkpoints, folder, settings(stopping__max_iterations=60), 0) == 40

@@ -61,6 +61,10 @@ def no_measure(timing, processes):
     raise AssertionError("nothing is worth measuring")
 
 
+def no_pace(timing, processes):
+    return Pace(1.0, 0.0, "as there")
+
+
 def twice_as_slow(timing, processes):
     return Pace(2.0, 6.0, f"{processes} of {timing.settings.cell}")
 
@@ -70,6 +74,8 @@ def test_a_run_tells_its_start_and_its_iterations(timed):
     assert (found.start, found.iteration, found.first, found.stopped) == (20, 0.1, 100, 0)
     assert found.seconds(1100) == pytest.approx(20 + 100)
     assert found.seconds(50) == 20
+    assert found.seconds(1100, begin=600) == pytest.approx(20 + 40)
+    assert found.seconds(1100, begin=1100) == 20
 
 
 def test_a_run_that_a_rule_ended_ends_there_again(timed):
@@ -107,30 +113,38 @@ def test_jobs_are_laid_out_over_the_cores(jobs, cores, seconds):
 
 
 def test_a_short_campaign_is_not_worth_measuring(settings, timing):
-    said = announcement([Training(settings(), 2, 1)], 3, 2, [timing(iteration=0.2)], no_measure)
+    said = announcement(
+        [Training(settings(), [0, 0], 1)], 3, 2, [timing(iteration=0.2)], no_measure
+    )
     assert said == (
         "2 training jobs and 3 others, about 1 minute on 2 cores as fast as those of the archive"
     )
 
 
 def test_a_long_one_is_measured_here(settings, timing):
-    todo = [Training(settings(budget=1000), 2, 1)]
+    todo = [Training(settings(budget=1000), [0, 0], 1)]
     archived = [timing(start=0, name="a"), timing(iteration=1.0, name="b", nx=3)]
     said = announcement(todo, 20, 2, archived, twice_as_slow)
     # 2,000 s there, 4,000 here, and 20 starts of 6 s on two cores; b is the cheapest to measure.
     assert said == "2 training jobs and 20 others, about 68 minutes on 2 cores (2 of b)"
 
 
+def test_what_a_run_has_had_already_takes_no_time(settings, timing):
+    todo = [Training(settings(budget=4000), [0, 3000, 4000], 1)]
+    said = announcement(todo, 0, 1, [timing(start=0, iteration=1.0)], no_pace)
+    assert "3 training jobs and 0 others, about 83 minutes on 1 core" in said
+
+
 def test_what_is_compared_is_all_but_budget_and_name(settings, timing):
     archived = [timing(name="other", budget=7, iteration=0.1)]
-    known = announcement([Training(settings(), 1, 1)], 0, 1, archived, no_measure)
+    known = announcement([Training(settings(), [0], 1)], 0, 1, archived, no_measure)
     assert "about 1 minute on 1 core as fast" in known
-    unknown = announcement([Training(settings(nx=5), 1, 1)], 0, 1, archived, no_measure)
+    unknown = announcement([Training(settings(nx=5), [0], 1)], 0, 1, archived, no_measure)
     assert unknown == "1 training job and 0 others; no archive has timed them"
 
 
 def test_what_nobody_has_timed_is_named(settings, timing):
-    todo = [Training(settings(), 1, 1), Training(settings(nx=5), 3, 1)]
+    todo = [Training(settings(), [0], 1), Training(settings(nx=5), [0, 0, 0], 1)]
     said = announcement(todo, 0, 1, [timing()], no_measure)
     assert said.endswith("; 3 of the training jobs no archive has timed, they come on top")
 
@@ -140,8 +154,8 @@ def test_what_nobody_has_timed_is_named(settings, timing):
     [(20, "1 minute"), (3540, "59 minutes"), (4 * 3600, "4 hours"), (30 * 86400, "30 days")],
 )
 def test_units(seconds, words, settings, timing):
-    todo, archived = [Training(settings(), 1, 1)], [timing(start=seconds, iteration=0.0)]
-    said = announcement(todo, 0, 1, archived, lambda *_: Pace(1.0, 0.0, "as there"))
+    todo, archived = [Training(settings(), [0], 1)], [timing(start=seconds, iteration=0.0)]
+    said = announcement(todo, 0, 1, archived, no_pace)
     assert f"about {words} on 1 core" in said
 
 
@@ -150,7 +164,7 @@ def test_what_cannot_be_measured_is_said_and_stops_nobody(error, settings, timin
     def fails(timing, processes):
         raise error
 
-    said = announcement([Training(settings(budget=1000), 1, 1)], 0, 1, [timing()], fails)
+    said = announcement([Training(settings(budget=1000), [0], 1)], 0, 1, [timing()], fails)
     assert said.startswith(f"this machine could not be measured ({error}); 1 training job and ")
     assert said.endswith("about 34 minutes on 1 core as fast as those of the archive")
 
@@ -178,8 +192,8 @@ def test_the_archive_of_the_laptop_times_every_cell_of_it():
     resources = {"train": {**values[0]["resources"]["train"], **values[1]["resources"]["train"]}}
     told = {**values[0], **values[1], "resources": {**values[0]["resources"], **resources}}
     campaign = Campaign(told, ["table1", *(f"figure{n}" for n in figure_numbers())], ROOT.joinpath)
-    trainings = [Training(campaign.run(cell), 1, 1) for cell in campaign.cells]
+    trainings = [Training(campaign.run(cell), [0], 1) for cell in campaign.cells]
     archived = duration.timings(ROOT / "results" / "archive")
-    said = announcement(trainings, 0, 2, archived, lambda *_: Pace(1.0, 0.0, "as there"))
+    said = announcement(trainings, 0, 2, archived, no_pace)
     assert "on 2 cores (as there)" in said
     assert "no archive" not in said

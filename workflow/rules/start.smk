@@ -1,6 +1,6 @@
 # What is said and done before the first job and after the last.
 
-from collections import Counter
+from collections import defaultdict
 
 from double_pinn import files
 from double_pinn.results import kept
@@ -17,15 +17,22 @@ def results_folder():
 
 def announce():
     """Say how many jobs there are, and about how long they take if they run here."""
+    from double_pinn.results.continued import begin
     from double_pinn.results.duration import Training, announcement, measure, timings
 
-    jobs = list(workflow.dag.needrun_jobs())
-    seeds = Counter(job.wildcards.cell for job in training_jobs())
+    named = CAMPAIGN.configuration.continue_from
+    archive = Path(given(named)) if named else None
+    begins = defaultdict(list)
+    for job in training_jobs():
+        cell, seed = job.wildcards.cell, int(job.wildcards.seed)
+        checkpoints = Path(job.params.checkpoints)
+        begins[cell].append(begin(checkpoints, archive, CAMPAIGN.run(cell), seed))
     trainings = [
-        Training(CAMPAIGN.run(cell), count, CAMPAIGN.train_job(cell).threads)
-        for cell, count in seeds.items()
+        Training(CAMPAIGN.run(cell), seeds, CAMPAIGN.train_job(cell).threads)
+        for cell, seeds in begins.items()
     ]
-    others = sum(not job.rule.norun for job in jobs) - sum(seeds.values())
+    jobs = list(workflow.dag.needrun_jobs())
+    others = sum(not job.rule.norun for job in jobs) - len(training_jobs())
     cores = workflow.resource_settings.cores
     # Reading an archive takes a second, for nothing where only figures are drawn.
     archived = timings(ROOT / "results" / "archive") if trainings else []

@@ -14,6 +14,7 @@ from double_pinn.configuration.settings import RunSettings
 from double_pinn.errors import DataError
 from double_pinn.results.netcdf import read_dataset
 from double_pinn.results.runs import HISTORIES, MORE_HISTORIES, differences, run_file, settings_of
+from double_pinn.running.checkpoint_names import newest_iteration
 from double_pinn.running.identity import run_digest
 
 # Optimisers whose own state is a memory of their last steps, and nothing else.
@@ -50,6 +51,26 @@ def earlier_run(
         say(f"starts from the seed, not from {path}: {reason}")
         return None
     return run
+
+
+def begin(checkpoints: Path, archive: Path | None, settings: RunSettings, seed: int) -> int:
+    """Return the iteration at which training will begin, as far as files tell.
+
+    Args:
+        checkpoints: folder of the run's checkpoints.
+        archive: see :func:`earlier_run`; ``None``: there is none.
+        settings: of the run.
+        seed: of the run.
+    """
+    if (newest := newest_iteration(checkpoints)) is not None:
+        return newest
+    if archive is None:
+        return 0
+    try:
+        earlier = earlier_run(archive, settings, seed, lambda reason: None)
+    except DataError:  # training will be refused, and say why
+        return 0
+    return 0 if earlier is None else int(earlier.attrs["iterations_run"])
 
 
 def _of_no_use(settings: RunSettings, run: xr.Dataset, path: Path) -> str:

@@ -32,12 +32,12 @@ class Training(NamedTuple):
 
     Attributes:
         settings: of the cell.
-        seeds: how many.
+        begins: iterations that each of them has had already, one number a seed.
         threads: cores of each.
     """
 
     settings: RunSettings
-    seeds: int
+    begins: Sequence[int]
     threads: int
 
 
@@ -58,10 +58,15 @@ class Timing(NamedTuple):
     first: int
     stopped: int
 
-    def seconds(self, budget: int) -> float:
-        """Return the seconds that a run of this cell takes with a budget of iterations."""
+    def seconds(self, budget: int, begin: int = 0) -> float:
+        """Return the seconds that a run of this cell takes.
+
+        Args:
+            budget: of iterations, from the seed on.
+            begin: iterations that it has had already.
+        """
         count = min(budget, self.stopped or budget)
-        return self.start + self.iteration * max(0, count - self.first)
+        return self.start + self.iteration * max(0, count - begin - self.first)
 
 
 class Pace(NamedTuple):
@@ -133,11 +138,12 @@ def announcement(
     jobs, unknown = [], 0
     for training in trainings:
         if timing := known.get(_what(training.settings)):
-            seconds = timing.seconds(training.settings.stopping.max_iterations)
-            jobs += [(seconds, min(training.threads, cores))] * training.seeds
+            budget = training.settings.stopping.max_iterations
+            threads = min(training.threads, cores)
+            jobs += [(timing.seconds(budget, begin), threads) for begin in training.begins]
         else:
-            unknown += training.seeds
-    count = sum(training.seeds for training in trainings)
+            unknown += len(training.begins)
+    count = sum(len(training.begins) for training in trainings)
     said = f"{_counted(count, 'training job')} and {_counted(others, 'other')}"
     if not jobs:
         return f"{said}; no archive has timed them" if count else said

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from double_pinn import files
+from double_pinn.running.checkpoint_names import complete_checkpoints
 
 _SUFFIX = ".kept"
 
@@ -46,7 +47,7 @@ def set_aside(folder: Path) -> None:
         DataError: if it cannot be renamed.
     """
     place = _place(folder)
-    if not _holds_checkpoints(folder):
+    if not complete_checkpoints(folder):
         return
     with files.naming(place, "written"):
         if place.is_dir():
@@ -84,7 +85,7 @@ def settle(results: Path) -> list[Path]:
         folder, cell = place.with_suffix(""), place.parent.parent.name
         run = results / "runs" / cell / f"{folder.name}.nc"
         with files.naming(folder, "written"):
-            if run in returned or not _holds_checkpoints(folder):
+            if run in returned or not complete_checkpoints(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 place.rename(folder)
             elif run.is_file():
@@ -99,7 +100,3 @@ def undecided(results: Path) -> list[Path]:
 
 def _place(path: Path) -> Path:
     return path.with_name(path.name + _SUFFIX)
-
-
-def _holds_checkpoints(folder: Path) -> bool:
-    return any(folder.glob("[0-9]*"))

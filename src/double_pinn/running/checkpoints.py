@@ -16,7 +16,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
 import socket
 import sys
@@ -31,14 +30,13 @@ import orbax.checkpoint as ocp
 
 from double_pinn import __version__, files
 from double_pinn.errors import DataError
+from double_pinn.running.checkpoint_names import complete_checkpoints
 
 _MANIFEST = "manifest.json"
 _LOCK = "lock"
 _KEEP = 2
 # No write takes so long, be the network's file system ever so slow.
 _STUCK_SECONDS = 900.0
-# The iteration; a second checkpoint of the same iteration stands beside the first.
-_NAME = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,6 @@ class Checkpoint:
 
 def _files(folder: Path):
     return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != _MANIFEST)
-
-
-def _key(path: Path) -> tuple[int, int] | None:
-    match = _NAME.fullmatch(path.name)
-    return (int(match[1]), int(match[2] or 0)) if match else None
-
-
-def _complete(folder: Path) -> list[Path]:
-    """Return the checkpoints that were renamed into place, newest first."""
-    keyed = [(key, path) for path in folder.glob("[0-9]*") if (key := _key(path))]
-    return [path for _, path in sorted(keyed, key=lambda pair: pair[0], reverse=True)]
 
 
 def _checksum(content: dict) -> str:
@@ -214,8 +201,8 @@ class CheckpointFolder:
                 f"{self.folder}: the checkpoint of iteration {progress['iteration']} cannot be "
                 f"written, earlier ones stay: {reason or type(error).__name__}"
             ) from error
-        complete = [p for p in _complete(self.folder) if p not in self._unreadable]
-        for old in [*self._unreadable, *complete[keep:]]:
+        readable = [p for p in complete_checkpoints(self.folder) if p not in self._unreadable]
+        for old in [*self._unreadable, *readable[keep:]]:
             shutil.rmtree(old, ignore_errors=True)
         self._unreadable = []
 
@@ -264,7 +251,7 @@ class CheckpointFolder:
             DataError: if a checkpoint belongs to other settings or another version, or if there
                 are checkpoints but none verifies.
         """
-        candidates, skipped = _complete(self.folder), []
+        candidates, skipped = complete_checkpoints(self.folder), []
         for path in candidates:
             try:
                 manifest = self._verified(path)
